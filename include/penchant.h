@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Penchant: a real-time interest and recommendation engine for shops.
+ *
+ * The only public header. A shop is one folder; `struct penchant` is one open shop.
+ *
+ * Conventions
+ *   status   functions return 0 or a negative `enum penchant_status`; where a
+ *            `struct penchant_error *` is taken (it may be NULL) it then holds the detail.
+ *   strings  UTF-8, NUL-terminated; those passed in are copied before the call returns.
+ *   options  structs are filled by their `_default` function first, then changed; a zeroed
+ *            optional pointer means "not given".
+ *   threads  every function may be called from several threads on one handle, unless its
+ *            comment says otherwise. penchant_close() must be the last call.
+ *   times    microseconds since 1970-01-01 UTC.
+ */
+#ifndef PENCHANT_H
+#define PENCHANT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define PENCHANT_API __attribute__((visibility("default")))
+#else
+#define PENCHANT_API
+#endif
+
+#define PENCHANT_VERSION "0.1.0"
+
+/* ---- status and errors -------------------------------------------------------------- */
+
+#define PENCHANT_STATUS_MAP(X)                                                             \
+    X(OK, 0, "success")                                                                    \
+    X(EINVALID, -1, "invalid input")                                                       \
+    X(ENOTFOUND, -2, "not found")                                                          \
+    X(EIO, -3, "input or output failed")                                                   \
+    X(ECORRUPT, -4, "stored data is damaged")                                              \
+    X(ELOCKED, -5, "another process has this shop open for writing")                       \
+    X(ENOMEM, -6, "out of memory")                                                         \
+    X(ELIMIT, -7, "a limit was passed")                                                    \
+    X(EINTERRUPTED, -8, "stopped on request")                                              \
+    X(EVERSION, -9, "made by another version")                                             \
+    X(EREADONLY, -10, "the shop is open for reading only")                                 \
+    X(ENOMODEL, -11, "no model has been trained")                                          \
+    X(ECLOSED, -12, "the shop is closing")
+
+enum penchant_status {
+#define X(name, value, text) PENCHANT_##name = value,
+    PENCHANT_STATUS_MAP(X)
+#undef X
+};
+
+struct penchant_error {
+    int status;      /* the status that was returned */
+    size_t index;    /* which element of an array was at fault; 0 for a single one */
+    char field[64];  /* which field was at fault; "" when none is */
+    char text[400];  /* one plain sentence */
+};
+
+/* The name ("EINVALID") and the text ("invalid input") of a status; never NULL. */
+PENCHANT_API const char *penchant_status_name(int status);
+PENCHANT_API const char *penchant_status_text(int status);
+PENCHANT_API const char *penchant_version(void);
+
+/* ---- opening a shop ----------------------------------------------------------------- */
+
+struct penchant;
+
+enum penchant_log_level { PENCHANT_DEBUG, PENCHANT_INFO, PENCHANT_WARN, PENCHANT_ERROR };
+
+/* One log line, `event key=value ...`; may be called from any thread, never re-entered. */
+typedef void penchant_log_fn(void *cookie, int level, const char *line);
+
+struct penchant_options {
+    const char *dir;       /* the shop's folder; NULL with store "memory" */
+    const char *store;     /* "sqlite" (default) or "memory" (kept nowhere; for tests) */
+    bool create;           /* make the folder when it is missing (default true) */
+    bool read_only;        /* read beside a writing process; nothing is logged or locked */
+    size_t state_mb;       /* bound on cached encoder states of users (default 256) */
+    penchant_log_fn *log;  /* NULL: silent */
+    void *log_cookie;
+    uint64_t reserved[8];
+};
+
+PENCHANT_API void penchant_options_default(struct penchant_options *o);
+
+/* Opens a shop and replays its log into memory. On failure *out is NULL. */
+PENCHANT_API int penchant_open(struct penchant **out, const struct penchant_options *o,
+                               struct penchant_error *err);
+
+/* Commits what is pending, frees everything and clears the caller's pointer. */
+PENCHANT_API void penchant_close(struct penchant **p);
+
+/* ---- behaviour ---------------------------------------------------------------------- */
+
+/*
+ * One event. Required: user_id or session_id, event, and item_id unless the event is a
+ * search. Known events: impression, view, search, wish, cart, uncart, purchase, refund,
+ * review, dislike; any other name of 1-64 characters [a-z0-9_.-] is kept as it is.
+ */
+struct penchant_event {
+    const char *user_id;
+    const char *item_id;
+    const char *event;
+    int64_t timestamp_us;  /* 0: now */
+    double value;          /* price, rating; NaN: none */
+    double quantity;       /* NaN: none */
+    const char *session_id;
+    const char *recommendation_id;  /* as answered by penchant_recommend */
+    const char *event_id;           /* an event_id seen before is not taken twice */
+    const char *query;
+    const char *placement;
+};
+
+PENCHANT_API void penchant_event_default(struct penchant_event *e);
+
+struct penchant_accepted {
+    size_t accepted;    /* events now on disk */
+    size_t duplicates;  /* events whose event_id had been seen */
+    uint64_t last_seq;  /* number of the last event of the log */
+};
+
+/*
+ * Adds all n events or none, and returns when they are on disk and in the users' state.
+ * PENCHANT_EINVALID names the first bad event in err->index and its field in err->field.
+ */
+PENCHANT_API int penchant_add_events(struct penchant *p, const struct penchant_event *e,
+                                     size_t n, struct penchant_accepted *out,
+                                     struct penchant_error *err);
+
+/* Checks one event as penchant_add_events would, and changes nothing. */
+PENCHANT_API int penchant_check_event(const struct penchant_event *e,
+                                      struct penchant_error *err);
+
+/* Called from the writing thread, once, when the events are on disk or have failed. */
+typedef void penchant_added_fn(void *cookie, int status,
+                               const struct penchant_accepted *out);
+
+/*
+ * The same without waiting: checks the events now (a failure returns at once and `done` is
+ * never called), copies them, and calls `done` after the commit.
+ */
+PENCHANT_API int penchant_submit_events(struct penchant *p, const struct penchant_event *e,
+                                        size_t n, penchant_added_fn *done, void *cookie,
+                                        struct penchant_error *err);
+
+/* ---- the catalogue ------------------------------------------------------------------ */
+
+struct penchant_item {
+    const char *item_id;
+    const char *title;     /* NULL or "": unknown */
+    const char *category;  /* several are separated by '|' */
+    const char *brand;
+    double price;    /* NaN: unknown */
+    bool available;  /* an unavailable item is in no list */
+    uint64_t events; /* how many events named it (output only) */
+};
+
+PENCHANT_API void penchant_item_default(struct penchant_item *item);
+
+/* On success *out is ours until penchant_item_free(). */
+PENCHANT_API int penchant_get_item(struct penchant *p, const char *item_id,
+                                   struct penchant_item **out, struct penchant_error *err);
+PENCHANT_API void penchant_item_free(struct penchant_item *item);
+
+/* Puts (replaces) an item; *created tells whether it was unknown. Durable on return. */
+PENCHANT_API int penchant_put_item(struct penchant *p, const struct penchant_item *item,
+                                   bool *created, struct penchant_error *err);
+
+/* Takes an item out of the catalogue and of every list; its events stay in the log. */
+PENCHANT_API int penchant_delete_item(struct penchant *p, const char *item_id,
+                                      struct penchant_error *err);
+
+/* ---- lists -------------------------------------------------------------------------- */
+
+enum { PENCHANT_MAX_K = 1000, PENCHANT_ID_MAX = 256, PENCHANT_RECOMMENDATION_ID = 32 };
+
+struct penchant_request {
+    const char *user_id;  /* NULL: an unknown visitor */
+    const struct penchant_event *events;  /* of a session, newest last; not stored */
+    size_t n_events;
+    size_t k;                    /* 1..PENCHANT_MAX_K, default 10 */
+    const char *const *exclude;  /* item ids that must not appear; unknown ones are fine */
+    size_t n_exclude;
+    const char *category;    /* only items of this category; NULL: any */
+    bool exclude_purchased;  /* nothing this user has bought */
+    const char *sources;     /* "all" (default) or names by comma: sequence,covisitation,.. */
+    const char *placement;   /* where it will be shown; logged */
+    int64_t now_us;          /* 0: now */
+};
+
+struct penchant_scored {
+    const char *item_id;
+    double score;
+};
+
+struct penchant_list {
+    char recommendation_id[PENCHANT_RECOMMENDATION_ID + 1]; /* "" if not logged */
+    size_t n;
+    struct penchant_scored *items; /* best first */
+};
+
+PENCHANT_API void penchant_request_default(struct penchant_request *r);
+
+/*
+ * The list for a user as of their last acknowledged event. Never an error for an unknown
+ * user, never empty while an item passes the filters. The slate is logged. On success *out
+ * is the caller's until penchant_list_free().
+ */
+PENCHANT_API int penchant_recommend(struct penchant *p, const struct penchant_request *r,
+                                    struct penchant_list **out, struct penchant_error *err);
+
+/* Items that go with this one; ENOTFOUND for an unknown item. */
+PENCHANT_API int penchant_similar(struct penchant *p, const char *item_id, size_t k,
+                                  struct penchant_list **out, struct penchant_error *err);
+
+/* What is popular now (decayed), optionally in one category. */
+PENCHANT_API int penchant_popular(struct penchant *p, size_t k, const char *category,
+                                  struct penchant_list **out, struct penchant_error *err);
+
+PENCHANT_API void penchant_list_free(struct penchant_list *list);
+
+/* ---- users -------------------------------------------------------------------------- */
+
+struct penchant_user {
+    const char *user_id;
+    uint64_t events;   /* all that were logged */
+    int64_t first_us;  /* 0 when there is none */
+    int64_t last_us;
+    size_t n_recent;
+    struct penchant_event *recent; /* the newest ones, oldest first */
+};
+
+PENCHANT_API int penchant_get_user(struct penchant *p, const char *user_id,
+                                   struct penchant_user **out, struct penchant_error *err);
+PENCHANT_API void penchant_user_free(struct penchant_user *user);
+
+/* Erases a user: events, slates, state and name. Durable on return. */
+PENCHANT_API int penchant_delete_user(struct penchant *p, const char *user_id,
+                                      struct penchant_error *err);
+
+/* ---- long work: import, export, train, evaluate ------------------------------------- */
+
+/*
+ * Told now and then how far long work is (`total` 0: unknown). A non-zero return stops the
+ * work; import then keeps nothing, train keeps the best checkpoint.
+ */
+typedef int penchant_progress_fn(void *cookie, const char *what, uint64_t done,
+                                 uint64_t total, const char *detail);
+
+/* One rejected line, `file:line: field: reason`. */
+typedef void penchant_complaint_fn(void *cookie, const char *line);
+
+struct penchant_import_options {
+    const char *events;  /* file, or "-" for standard input; NULL: none */
+    const char *items;   /* file; NULL: none */
+    const char *map;     /* "user_id=visitorid,item_id=sku": ours = theirs */
+    uint64_t max_errors; /* default 100 */
+    bool check;          /* read and report only */
+    bool drop_bots, drop_double_clicks, drop_price_outliers;
+    penchant_progress_fn *progress;
+    penchant_complaint_fn *complain;
+    void *cookie;
+};
+
+struct penchant_import_report {
+    uint64_t lines, events, items, users; /* users and items: how many are new */
+    uint64_t errors, duplicates, cancelled; /* cancelled: purchases undone by refunds */
+    uint64_t bots, double_clicks, price_outliers, dropped; /* flagged events; dropped ones */
+    bool has_clock;  /* false: timestamps only mean order */
+    double seconds;
+};
+
+PENCHANT_API void penchant_import_options_default(struct penchant_import_options *o);
+PENCHANT_API int penchant_import(struct penchant *p, const struct penchant_import_options *o,
+                                 struct penchant_import_report *out,
+                                 struct penchant_error *err);
+
+/* Writes everything back as CSV ("-": standard output); NULL leaves a file out. */
+PENCHANT_API int penchant_export(struct penchant *p, const char *events, const char *items,
+                                 struct penchant_error *err);
+
+struct penchant_train_options {
+    const char *dir;     /* the shop's folder */
+    double minutes;      /* bound on training; 0: until validation stops improving */
+    const char *preset;  /* "auto" (default), "sasrec", "hstu" */
+    const char *loss;    /* NULL: by the preset; "full", "sampled", "gbce" */
+    uint32_t dim, blocks, heads, negatives, max_length; /* 0: by the preset */
+    double dropout, learning_rate, weight_decay;        /* negative: by the preset */
+    uint32_t max_epochs, batch_tokens;                  /* 0: by the preset */
+    uint64_t seed;     /* default 1 */
+    uint32_t threads;  /* default 2 */
+    bool resume;       /* go on from the last checkpoint */
+    penchant_progress_fn *progress;
+    void *cookie;
+};
+
+struct penchant_train_report {
+    char preset[16], loss[16];
+    uint32_t dim, blocks, heads, negatives, max_length, epochs, best_epoch;
+    uint64_t seed, steps, tokens;
+    double seconds, tokens_per_s, best_ndcg10;
+    bool stopped; /* by the callback */
+};
+
+PENCHANT_API void penchant_train_options_default(struct penchant_train_options *o);
+
+/* Trains beside whoever has the shop open; an open shop picks the model up by itself. */
+PENCHANT_API int penchant_train(const struct penchant_train_options *o,
+                                struct penchant_train_report *out,
+                                struct penchant_error *err);
+
+struct penchant_metric {
+    double value, low, high; /* 95 % interval */
+};
+
+struct penchant_quality {
+    char name[32]; /* "model", "popularity", "covisitation", .. */
+    struct penchant_metric hr[3], ndcg[3], mrr[3]; /* at 5, 10, 20 */
+};
+
+struct penchant_evaluation {
+    uint64_t cases;
+    size_t n; /* the model first, then its sources alone */
+    struct penchant_quality quality[8];
+};
+
+/*
+ * How well a trained shop predicts each user's last event, which training held out for
+ * validation (seen items excluded; equal scores rank against the model).
+ */
+PENCHANT_API int penchant_evaluate(struct penchant *p, struct penchant_evaluation *out,
+                                   struct penchant_error *err);
+
+/* ---- how it is doing ---------------------------------------------------------------- */
+
+struct penchant_status_report {
+    uint64_t events, users, items, slates;
+    int64_t first_us, last_us;
+    bool has_clock, has_model, read_only;
+    char preset[16];
+    uint32_t dim, blocks;
+    uint64_t model_version;   /* counts up with every model picked up */
+    int64_t model_trained_us;
+    double model_ndcg10;
+    uint64_t requests, commits, states_cached, state_bytes; /* since opening */
+    uint64_t disk_bytes;
+};
+
+PENCHANT_API int penchant_status(struct penchant *p, struct penchant_status_report *out,
+                                 struct penchant_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates). */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How many bytes the well-formed character at s takes (1-4), or 0; n > 0 bytes are there. */
+size_t utf8_char(const char *s, size_t n);
+bool utf8_valid(const char *s, size_t n);
+
+#endif

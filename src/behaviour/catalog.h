@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The items of a shop and what is known of each. Items are numbered by first appearance and
+ * keep their number for ever. Not thread-safe: the engine guards it.
+ *
+ * Attributes are what the model sees of an item beside its number: every category, the brand
+ * and the price bucket are entries of one vocabulary ("category:shoes", "brand:acme",
+ * "price:7"). Price buckets are half octaves: floor(2 log2(price)).
+ */
+#ifndef BEHAVIOUR_CATALOG_H
+#define BEHAVIOUR_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/names.h"
+#include "base/status.h"
+
+enum { CATALOG_MAX_ATTRIBUTES = 16 }; /* of one item; further categories are left out */
+
+struct catalog_item {
+    char *title, *category, *brand; /* NULL: unknown; owned by the catalogue */
+    double price;                   /* NaN: unknown */
+    bool available, deleted;
+    uint64_t events;                /* how many events named it */
+    uint32_t attribute[CATALOG_MAX_ATTRIBUTES];
+    uint32_t n_attributes;
+};
+
+struct catalog {
+    struct names ids;        /* item_id -> number */
+    struct names attributes; /* the vocabulary */
+    struct catalog_item *item; /* (ids.n) */
+    uint32_t cap;
+};
+
+void catalog_init(struct catalog *c);
+void catalog_release(struct catalog *c);
+
+/* The number of an item, adding it (available, nothing known) when it is new; NAMES_NONE
+   only when out of memory. */
+uint32_t catalog_intern(struct catalog *c, const char *item_id);
+
+/* Replaces what is known of item `number`; brings a deleted one back. */
+int catalog_put(struct catalog *c, uint32_t number, const struct penchant_item *item);
+
+void catalog_delete(struct catalog *c, uint32_t number);
+
+/* The vocabulary number of a category, for filters; NAMES_NONE when no item has it. */
+uint32_t catalog_category(const struct catalog *c, const char *category);
+bool catalog_has_attribute(const struct catalog *c, uint32_t number, uint32_t attribute);
+
+/* Whether the item may be in a list: available and not deleted. */
+bool catalog_listable(const struct catalog *c, uint32_t number);
+
+/* Checks what penchant.h promises of an item from outside. */
+int catalog_check(const struct penchant_item *item, struct penchant_error *err);
+
+#endif

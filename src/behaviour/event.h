@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event inside the engine: ids are numbers (see base/names.h), strings are borrowed.
+ * Event types are numbered too; the known ones come first and in this order, names that a
+ * shop adds follow by first appearance.
+ */
+#ifndef BEHAVIOUR_EVENT_H
+#define BEHAVIOUR_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/names.h"
+#include "base/status.h"
+
+/* name, whether it says that the user wants the item (a token of the user's history) */
+#define EVENT_TYPE_MAP(X)                                                                  \
+    X(IMPRESSION, "impression", false)                                                     \
+    X(VIEW, "view", true)                                                                  \
+    X(SEARCH, "search", false)                                                             \
+    X(WISH, "wish", true)                                                                  \
+    X(CART, "cart", true)                                                                  \
+    X(UNCART, "uncart", false)                                                             \
+    X(PURCHASE, "purchase", true)                                                          \
+    X(REFUND, "refund", false)                                                             \
+    X(REVIEW, "review", true)                                                              \
+    X(DISLIKE, "dislike", false)
+
+enum event_type {
+#define X(id, name, wanted) EVENT_##id,
+    EVENT_TYPE_MAP(X)
+#undef X
+    EVENT_KNOWN_TYPES /* the first number of a name that a shop added */
+};
+
+enum { EVENT_MAX_TYPES = 256, EVENT_NAME_MAX = 64 };
+
+struct event {
+    uint64_t seq; /* 1, 2, .. in log order; 0 before it is numbered */
+    int64_t ts_us;
+    uint32_t user;
+    uint32_t item; /* NAMES_NONE: none (a search) */
+    uint32_t type;
+    double value, quantity;     /* NaN: none */
+    const char *session;        /* NULL: none */
+    const char *recommendation; /* NULL: none */
+    const char *extra;          /* a JSON object (query, placement, flags); NULL: none */
+};
+
+/* Fills an empty names table with the known types. 0 or -1 (out of memory). */
+int event_types_init(struct names *types);
+
+/* Whether events of this type are tokens of a user's history; added names are. */
+bool event_type_wanted(uint32_t type);
+
+/* Checks what penchant.h promises of one event from outside; `index` goes into err. */
+int event_check(const struct penchant_event *e, size_t index, struct penchant_error *err);
+
+#endif

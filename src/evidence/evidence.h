@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Evidence: who says that this user wants that item, and how strongly. Each source is a row
+ * of one table (evidence_sources[]) with the same small interface; its scores are logarithms
+ * of something like a probability, so that a weighted sum of sources is a product of experts.
+ *
+ * Threads: observe() is called by one thread at a time, in log order; candidates() and
+ * score() may run beside it on other threads (each source locks what it must).
+ * Replaying the same observations gives the same state bit for bit.
+ */
+#ifndef EVIDENCE_EVIDENCE_H
+#define EVIDENCE_EVIDENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "retrieval/topk.h"
+
+/* One wanted event as the counting sources see it. */
+struct evidence_event {
+    uint32_t item, type;
+    int64_t ts_us;
+    const uint32_t *recent; /* the user's items before this one, oldest first */
+    const int64_t *recent_us;
+    uint32_t n_recent;
+};
+
+/* Whom and what a list is for. */
+struct evidence_query {
+    const uint32_t *recent; /* the user's items, oldest first; may be empty */
+    const uint8_t *recent_type;
+    const int64_t *recent_us;
+    uint32_t n_recent;
+    int64_t now_us;
+    const float *vector;            /* (dim) what the sequence model makes of them, or NULL */
+    const float *item_vectors;      /* (n_indexed, dim), or NULL without a model */
+    const struct topk_index *index; /* over item_vectors */
+    uint32_t dim, n_indexed;        /* items numbered past n_indexed have no vector yet */
+    const uint64_t *skip; /* bitmap of items that must not be candidates, or NULL */
+    uint32_t n_items;     /* size of the catalogue */
+};
+
+struct evidence_options {
+    bool has_clock;
+    double half_life_days; /* of counts, with a clock */
+};
+
+struct evidence_source {
+    const char *name;
+    /* Its state; NULL when out of memory. May be NULL for a source without state. */
+    void *(*create)(const struct evidence_options *o);
+    void (*destroy)(void *state);
+    int (*observe)(void *state, const struct evidence_event *e); /* 0 or PENCHANT_ENOMEM */
+    /* Up to k items worth considering, best first; returns how many. */
+    size_t (*candidates)(void *state, const struct evidence_query *q, size_t k,
+                         uint32_t *item);
+    /* Its score of each item[i] into out[i]; finite for every item. */
+    void (*score)(void *state, const struct evidence_query *q, const uint32_t *item,
+                  size_t n, float *out);
+};
+
+enum evidence_id {
+    EVIDENCE_SEQUENCE,
+    EVIDENCE_COVISITATION,
+    EVIDENCE_POPULARITY,
+    EVIDENCE_SOURCES
+};
+
+extern const struct evidence_source *const evidence_sources[EVIDENCE_SOURCES];
+
+/* The states of all sources of one shop. */
+struct evidence {
+    void *state[EVIDENCE_SOURCES];
+};
+
+int evidence_init(struct evidence *e, const struct evidence_options *o);
+void evidence_release(struct evidence *e);
+int evidence_observe(struct evidence *e, const struct evidence_event *event);
+
+/* A weight per source; 0 leaves a source out. Kept in the checkpoint's metadata. */
+struct evidence_weights {
+    float w[EVIDENCE_SOURCES];
+};
+
+/* "all", or names by comma -> a mask of (1 << enum evidence_id); PENCHANT_EINVALID else. */
+int evidence_parse(const char *names, uint32_t *mask, struct penchant_error *err);
+
+/* Weighted sum over the sources in `mask` into out[n]; scratch holds n floats. */
+void evidence_score(struct evidence *e, const struct evidence_weights *w, uint32_t mask,
+                    const struct evidence_query *q, const uint32_t *item, size_t n,
+                    float *out, float *scratch);
+
+/* Union of the sources' candidates (each asked for k_each), without repeats; returns how
+   many; item[] has room for EVIDENCE_SOURCES * k_each. */
+size_t evidence_candidates(struct evidence *e, const struct evidence_weights *w,
+                           uint32_t mask, const struct evidence_query *q, size_t k_each,
+                           uint32_t *item);
+
+#endif
