@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The items of a shop and what is known of each. Items are numbered by first appearance and
- * keep their number for ever. Not thread-safe: the engine guards it.
+ * The items of a shop and what is known of each. Items are numbered by first appearance
+ * and keep their number for ever. Not thread-safe: the engine guards it.
  *
- * Attributes are what the model sees of an item beside its number: every category, the brand
- * and the price bucket are entries of one vocabulary ("category:shoes", "brand:acme",
- * "price:7"). Price buckets are half octaves: floor(2 log2(price)).
+ * Attributes are what the model sees of an item beside its number: every category, the
+ * brand and the price bucket are entries of one vocabulary ("category:shoes",
+ * "brand:acme", "price:7"). Price buckets are half octaves: floor(2 log2(price)).
  */
 #ifndef BEHAVIOUR_CATALOG_H
 #define BEHAVIOUR_CATALOG_H
@@ -17,20 +17,21 @@
 #include "base/names.h"
 #include "base/status.h"
 
-enum { CATALOG_MAX_ATTRIBUTES = 16 }; /* of one item; further categories are left out */
+/* Of one item, two of them for brand and price; further categories are left out. */
+enum { CATALOG_MAX_ATTRIBUTES = 16 };
 
 struct catalog_item {
     char *title, *category, *brand; /* NULL: unknown; owned by the catalogue */
     double price;                   /* NaN: unknown */
     bool available, deleted;
-    uint64_t events;                /* how many events named it */
+    uint64_t events; /* how many events named it */
     uint32_t attribute[CATALOG_MAX_ATTRIBUTES];
     uint32_t n_attributes;
 };
 
 struct catalog {
-    struct names ids;        /* item_id -> number */
-    struct names attributes; /* the vocabulary */
+    struct names ids;          /* item_id -> number */
+    struct names attributes;   /* the vocabulary */
     struct catalog_item *item; /* (ids.n) */
     uint32_t cap;
 };
@@ -42,7 +43,8 @@ void catalog_release(struct catalog *c);
    only when out of memory. */
 uint32_t catalog_intern(struct catalog *c, const char *item_id);
 
-/* Replaces what is known of item `number`; brings a deleted one back. */
+/* Replaces what is known of item `number`; brings a deleted one back. 0 or
+   PENCHANT_ENOMEM, and then nothing of the item has changed. */
 int catalog_put(struct catalog *c, uint32_t number, const struct penchant_item *item);
 
 void catalog_delete(struct catalog *c, uint32_t number);

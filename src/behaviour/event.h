@@ -14,26 +14,31 @@
 #include "base/status.h"
 
 /* name, whether it says that the user wants the item (a token of the user's history) */
-#define EVENT_TYPE_MAP(X)                                                                  \
-    X(IMPRESSION, "impression", false)                                                     \
-    X(VIEW, "view", true)                                                                  \
-    X(SEARCH, "search", false)                                                             \
-    X(WISH, "wish", true)                                                                  \
-    X(CART, "cart", true)                                                                  \
-    X(UNCART, "uncart", false)                                                             \
-    X(PURCHASE, "purchase", true)                                                          \
-    X(REFUND, "refund", false)                                                             \
-    X(REVIEW, "review", true)                                                              \
+#define EVENT_TYPE_MAP(X)                                                                \
+    X(IMPRESSION, "impression", false)                                                   \
+    X(VIEW, "view", true)                                                                \
+    X(SEARCH, "search", false)                                                           \
+    X(WISH, "wish", true)                                                                \
+    X(CART, "cart", true)                                                                \
+    X(UNCART, "uncart", false)                                                           \
+    X(PURCHASE, "purchase", true)                                                        \
+    X(REFUND, "refund", false)                                                           \
+    X(REVIEW, "review", true)                                                            \
     X(DISLIKE, "dislike", false)
 
 enum event_type {
 #define X(id, name, wanted) EVENT_##id,
     EVENT_TYPE_MAP(X)
 #undef X
-    EVENT_KNOWN_TYPES /* the first number of a name that a shop added */
+        EVENT_KNOWN_TYPES /* the first number of a name that a shop added */
 };
 
 enum { EVENT_MAX_TYPES = 256, EVENT_NAME_MAX = 64 };
+
+/* The last microsecond of the year 9999, and the first of 1990: what lies before 1990 is
+   a position and no time. */
+#define EVENT_TIME_MAX_US  INT64_C(253402300799999999)
+#define EVENT_CLOCK_MIN_US INT64_C(631152000000000)
 
 struct event {
     uint64_t seq; /* 1, 2, .. in log order; 0 before it is numbered */
@@ -52,6 +57,14 @@ int event_types_init(struct names *types);
 
 /* Whether events of this type are tokens of a user's history; added names are. */
 bool event_type_wanted(uint32_t type);
+
+/*
+ * Our name for what other systems call an event ("add_to_cart", "detail-page-view",
+ * "pv"), also for our own names in another spelling ("View"); NULL for a name we do not
+ * know. The names of GA4, Google retail, Personalize, Recombee, RetailRocket and Taobao
+ * are known.
+ */
+const char *event_name_canonical(const char *name);
 
 /* Checks what penchant.h promises of one event from outside; `index` goes into err. */
 int event_check(const struct penchant_event *e, size_t index, struct penchant_error *err);

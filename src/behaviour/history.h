@@ -20,27 +20,34 @@ struct history {
     uint32_t *item;            /* (n) */
     uint8_t *type;             /* (n) enum event_type or an added one */
     int64_t *ts_us;            /* (n) */
+    uint64_t cancelled;        /* purchases that refunds took out */
     bool has_clock;            /* false: times only mean order */
 };
 
 void history_release(struct history *h);
 
-/* Collects events in any order of users; only wanted types with an item are kept. */
+/* Collects events in any order; only wanted types with an item are kept (and refunds
+   until they have been settled). 17 bytes an event. */
 struct history_builder {
-    struct history_row *row;
+    uint32_t *user, *item; /* (n) each, in the order of adding */
+    uint8_t *type;
+    int64_t *ts_us;
     uint64_t n, cap;
 };
 
 void history_builder_init(struct history_builder *b);
 void history_builder_release(struct history_builder *b);
 
-/* 0 or PENCHANT_ENOMEM. A refund takes the user's newest purchase of the item out again. */
+/* 0 or PENCHANT_ENOMEM. A refund takes the user's newest purchase of the item before it
+   out again; one without such a purchase means nothing. */
 int history_builder_add(struct history_builder *b, uint32_t user, uint32_t item,
                         uint32_t type, int64_t ts_us);
 
 /*
  * Sorts into *h, which is the caller's to release, and empties the builder. The clock is
- * found out from the times: 1..n for every user, or one constant for all, is no clock.
+ * found out from the times: 1..n for every user (times a constant), or one constant for
+ * all, or nothing after 1990 is no clock. PENCHANT_ECORRUPT for a user or item out of
+ * range.
  */
 int history_builder_finish(struct history_builder *b, uint32_t n_users, uint32_t n_items,
                            struct history *h, struct penchant_error *err);

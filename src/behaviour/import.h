@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reads behaviour logs and item lists: CSV with a header or JSON lines (told apart by the
- * first byte), plain, .gz or .zst (told apart by their magic), "-" for standard input. Knows
- * no store: what it reads goes to a sink. Memory does not depend on the file's size.
+ * first byte), plain, .gz or .zst (told apart by their magic), "-" for standard input.
+ * Knows no store: what it reads goes to a sink. Memory does not depend on the file's
+ * size.
  */
 #ifndef BEHAVIOUR_IMPORT_H
 #define BEHAVIOUR_IMPORT_H
@@ -12,16 +13,18 @@
 /* Gets every good line. What the pointers show is valid during the call only. A negative
    status stops the import and is its result. */
 struct import_sink {
-    int (*event)(void *cookie, const struct penchant_event *e, struct penchant_error *err);
-    int (*item)(void *cookie, const struct penchant_item *item, struct penchant_error *err);
+    int (*event)(void *cookie, const struct penchant_event *e,
+                 struct penchant_error *err);
+    int (*item)(void *cookie, const struct penchant_item *item,
+                struct penchant_error *err);
     void *cookie;
 };
 
 /*
- * Reads o->items and then o->events into the sink; bad lines go to o->complain, are counted
- * in out->errors, and past o->max_errors the result is PENCHANT_ELIMIT. Fills `lines`,
- * `events`, `items` (of the item file), `errors` and `has_clock` of *out. o->check has no
- * meaning here: the caller gives a sink that keeps nothing.
+ * Reads o->items and then o->events into the sink; bad lines go to o->complain, are
+ * counted in out->errors, and past o->max_errors the result is PENCHANT_ELIMIT. Fills
+ * `lines`, `events`, `items` (of the item file), `errors` and `has_clock` of *out.
+ * o->check has no meaning here: the caller gives a sink that keeps nothing.
  */
 int import_read(const struct penchant_import_options *o, const struct import_sink *sink,
                 struct penchant_import_report *out, struct penchant_error *err);
