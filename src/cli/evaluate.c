@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* penchant evaluate: the quality of a trained shop, beside its sources alone. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+#include "base/json_writer.h"
+
+static const unsigned cut[3] = {5, 10, 20};
+
+static void metric_json(struct json_writer *w, const char *name,
+                        const struct penchant_metric m[3])
+{
+    for (int i = 0; i < 3; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%s@%u", name, cut[i]);
+        json_key(w, key);
+        json_begin_object(w);
+        json_key_double(w, "value", m[i].value, 6);
+        json_key_double(w, "low", m[i].low, 6);
+        json_key_double(w, "high", m[i].high, 6);
+        json_end_object(w);
+    }
+}
+
+static void report_json(struct buf *b, const struct penchant_evaluation *e)
+{
+    struct json_writer w;
+    json_init(&w, b);
+    json_begin_object(&w);
+    json_key_uint(&w, "cases", e->cases);
+    for (size_t i = 0; i < e->n; i++) {
+        const struct penchant_quality *q = &e->quality[i];
+        json_key(&w, q->name);
+        json_begin_object(&w);
+        metric_json(&w, "hr", q->hr);
+        metric_json(&w, "ndcg", q->ndcg);
+        metric_json(&w, "mrr", q->mrr);
+        json_end_object(&w);
+    }
+    json_end_object(&w);
+}
+
+void cli_print_quality(struct buf *b, const struct penchant_evaluation *e)
+{
+    buf_printf(b, "%-14s %-22s %-22s %-22s", "", "HR@10", "NDCG@10", "MRR@20");
+    for (size_t i = 0; i < e->n; i++) {
+        const struct penchant_quality *q = &e->quality[i];
+        const struct penchant_metric *m[3] = {&q->hr[1], &q->ndcg[1], &q->mrr[2]};
+        buf_printf(b, "\n%-14s", q->name);
+        for (int j = 0; j < 3; j++)
+            buf_printf(b, " %.4f [%.4f-%.4f]", m[j]->value, m[j]->low, m[j]->high);
+    }
+    buf_printf(b, "\n%llu users' last events, seen items excluded; 95 %% intervals",
+               (unsigned long long)e->cases);
+}
+
+int cmd_evaluate(int argc, char **argv)
+{
+    const char *dir = CLI_DEFAULT_DIR;
+    bool json = false;
+    const struct cli_option options[] = {CLI_DIR(&dir), CLI_JSON(&json)};
+    const struct cli_spec spec = {
+        "evaluate", "how well a trained shop predicts what its users did last",
+        "The event that training held out of each user, among all items not seen before.",
+        options, sizeof(options) / sizeof(options[0])};
+    int status = cli_parse(&spec, argc, argv);
+    if (status != CLI_CONTINUE)
+        return status;
+    struct penchant *shop = NULL;
+    struct penchant_evaluation e = {0};
+    struct penchant_error err = {0};
+    if (cli_open_shop(&shop, "evaluate", dir, CLI_OPEN_READ))
+        return CLI_FAILED;
+    const int failed = penchant_evaluate(shop, &e, &err);
+    penchant_close(&shop);
+    if (failed)
+        return cli_fail_error("evaluate", &err);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    if (json)
+        report_json(&b, &e);
+    else
+        cli_print_quality(&b, &e);
+    status = cli_print("evaluate", &b);
+    buf_release(&b);
+    return status;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* penchant recommend: the list for a user. */
+#include <stdlib.h>
+
+#include "cli/cli.h"
+
+static int recommend(struct penchant *shop, const struct penchant_request *request,
+                     bool json)
+{
+    struct penchant_list *list = NULL;
+    struct penchant_error err = {0};
+    if (penchant_recommend(shop, request, &list, &err))
+        return cli_fail_error("recommend", &err);
+    const int status = cli_print_list("recommend", shop, list, json);
+    penchant_list_free(list);
+    return status;
+}
+
+int cmd_recommend(int argc, char **argv)
+{
+    const char *dir = CLI_DEFAULT_DIR, *exclude = NULL;
+    uint32_t k = 10;
+    bool json = false;
+    struct penchant_request r;
+    penchant_request_default(&r);
+    const struct cli_option options[] = {
+        CLI_DIR(&dir),
+        {"user", 'u', CLI_STRING, &r.user_id, "U", "an unknown visitor", 0, 0,
+         "whose list"},
+        CLI_K(&k),
+        {"exclude", 0, CLI_STRING, &exclude, "A,B,..", NULL, 0, 0,
+         "items that must not appear"},
+        {"category", 0, CLI_STRING, &r.category, "C", NULL, 0, 0,
+         "only items of this category"},
+        {"exclude-purchased", 0, CLI_FLAG, &r.exclude_purchased, NULL, NULL, 0, 0,
+         "nothing that this user has bought"},
+        {"sources", 0, CLI_STRING, &r.sources, "S", NULL, 0, 0, "all, or names by comma"},
+        {"placement", 0, CLI_STRING, &r.placement, "P", NULL, 0, 0,
+         "where it will be shown; logged with the list"},
+        CLI_JSON(&json),
+    };
+    const struct cli_spec spec = {
+        "recommend", "the list for a user",
+        "The list is logged, unless another process has the shop "
+        "open.",
+        options, sizeof(options) / sizeof(options[0])};
+    int status = cli_parse(&spec, argc, argv);
+    if (status != CLI_CONTINUE)
+        return status;
+    char *copy = NULL;
+    const char **excluded = NULL;
+    r.k = k;
+    if (exclude) {
+        excluded = cli_split(exclude, &r.n_exclude, &copy);
+        if (!excluded)
+            return cli_fail(CLI_FAILED, "recommend", "out of memory");
+        r.exclude = excluded;
+    }
+    struct penchant *shop = NULL;
+    status = cli_open_shop(&shop, "recommend", dir, CLI_OPEN_ANY);
+    if (status == CLI_OK)
+        status = recommend(shop, &r, json);
+    penchant_close(&shop);
+    free(excluded);
+    free(copy);
+    return status;
+}
