@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of an open shop, shared by the files of this folder.
+ *
+ *   open.c             opening, replay, closing, the clock
+ *   writer.c           the one thread that changes the store: group commit, in order
+ *   newcomers.c        numbers for names that the present transaction is the first to see
+ *   events.c           penchant_add_events, _submit_events, _check_event
+ *   items.c users.c    the catalogue and the shoppers as penchant.h shows them
+ *   engine_import.c engine_export.c engine_status.c
+ *   snapshot.c         the model in use; lists.c  what to show; engine_train.c,
+ *   engine_evaluate.c  learning and judging
+ *
+ * Threads
+ *   writer   one per shop that is open for writing. It alone calls the store, adds names,
+ *            changes the catalogue, calls engine_apply(). A read-only shop has none and
+ *            never changes after opening, but for its model.
+ *   watcher  one per shop; calls engine_snapshot_refresh() about once a second.
+ *   callers  everybody else. Hold p->lock for reading while looking at users, types,
+ *            catalog or evidence; texts of names stay valid until the shop is closed
+ * (that of an erased user becomes ""), so they may be handed out. p->lock is not
+ *            recursive and prefers the writer.
+ *   Order of locks: p->lock, then a shard of p->states, then a source of evidence.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/names.h"
+#include "base/status.h"
+#include "behaviour/catalog.h"
+#include "behaviour/event.h"
+#include "evidence/evidence.h"
+#include "interest/user_state.h"
+#include "store/store.h"
+
+enum {
+    ENGINE_RECENT = 512,          /* wanted events kept in memory of each user */
+    ENGINE_QUEUE_EVENTS = 100000, /* waiting at most; past it PENCHANT_ELIMIT */
+    ENGINE_QUEUE_SLATES = 100000, /* waiting at most; past it slates are not logged */
+    ENGINE_PATH_MAX = 4096
+};
+
+struct snapshot; /* snapshot.c */
+struct writer;   /* writer.c */
+
+struct penchant {
+    /* Set by penchant_open, constant after it. */
+    char *dir; /* NULL: kept nowhere */
+    bool read_only;
+    size_t state_bytes;
+    penchant_log_fn *log;
+    void *log_cookie;
+    int lock_fd;
+
+    struct store *store; /* the writer's; read-only: under store_lock */
+    pthread_mutex_t store_lock;
+    struct writer *writer; /* NULL: read-only */
+
+    pthread_rwlock_t lock;
+    struct names users, types;
+    struct catalog catalog;
+    bool has_clock; /* false: times only mean order; fixed once the log has an event */
+    struct evidence evidence;
+
+    struct user_states *states; /* locks itself */
+
+    /* The model in use: engine_snapshot_* are its only users. */
+    struct snapshot *snapshot; /* under snapshot_lock; NULL: no model */
+    pthread_mutex_t snapshot_lock;
+
+    pthread_t watcher;
+    bool watching; /* the watcher was started */
+    bool closing;  /* under watch_lock */
+    pthread_mutex_t watch_lock;
+    pthread_cond_t watch_wake;
+
+    /* Of the whole log. */
+    _Atomic uint64_t events, slates, last_seq;
+    _Atomic int64_t first_us, last_us; /* smallest and largest time; 0 without events */
+    atomic_bool live;                  /* an event that was not imported has come in */
+
+    _Atomic uint64_t requests, commits; /* since opening; lists.c counts requests */
+    _Atomic uint64_t cancelled;         /* purchases undone by refunds, since opening */
+};
+
+/* ---- open.c ---- */
+
+/*
+ * Takes one event of the log into all state in memory: item counts, evidence, the user's
+ * state. The one function that both the replay and the writer use, always in log order.
+ */
+int engine_apply(struct penchant *p, const struct event *e);
+
+/* "Now" for a request: the time of day once the shop is live or the newest event is of
+   the last day, else the newest event's time; never before the newest event. */
+int64_t engine_now(const struct penchant *p);
+
+/* DIR/name into out[ENGINE_PATH_MAX]; PENCHANT_EINVALID when too long or without a DIR.
+ */
+int engine_path(const struct penchant *p, const char *name, char *out,
+                struct penchant_error *err);
+
+/* One log line, "event key=value .."; silent without a log function. */
+void engine_log(const struct penchant *p, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- writer.c ---- */
+
+/* Work for the writer. Submitted works are written in the order of submission, many in
+   one transaction, and applied in that order once it is on disk. */
+struct work {
+    struct work *next;
+    size_t n_events; /* counts against the queue's limit and the size of a group */
+    /*
+     * Inside the transaction. A failure that is this work's own fault (nothing was
+     * written) is told by `rejected` and a status; any other non-zero answer fails the
+     * whole group.
+     */
+    int (*write)(struct penchant *p, struct work *w, bool *rejected,
+                 struct penchant_error *err);
+    /* After the commit, in order; 0 or PENCHANT_ENOMEM. NULL: nothing to do. */
+    int (*apply)(struct penchant *p, struct work *w);
+    /* Instead of write and apply: alone, outside a transaction. */
+    int (*alone)(struct penchant *p, struct work *w, struct penchant_error *err);
+    /* Last, whatever happened. err is set when status is not 0. The work may be freed. */
+    void (*done)(struct work *w, int status, const struct penchant_error *err);
+};
+
+int writer_start(struct penchant *p, struct penchant_error *err);
+/* Writes what is waiting, pending slates too, and ends the thread. */
+void writer_stop(struct penchant *p);
+
+/* PENCHANT_EREADONLY, ELIMIT or ECLOSED (then done is not called and the work is still
+   the caller's), or 0. */
+int writer_submit(struct penchant *p, struct work *w, struct penchant_error *err);
+
+/* The same and waits; the answer is the work's. w->done is set by this function. */
+int writer_run(struct penchant *p, struct work *w, struct penchant_error *err);
+
+/*
+ * Runs fn with the store to itself: on the writer, after everything submitted before, or
+ * in the calling thread when the shop is read-only. For scans (export, train, evaluate)
+ * too.
+ */
+int engine_with_store(struct penchant *p,
+                      int (*fn)(struct penchant *p, void *arg,
+                                struct penchant_error *err),
+                      void *arg, struct penchant_error *err);
+
+/* Starts and commits a transaction; a failed commit makes the writer refuse all later
+   work. For works that run alone. */
+int writer_begin(struct penchant *p, struct penchant_error *err);
+int writer_commit(struct penchant *p, struct penchant_error *err);
+void writer_rollback(struct penchant *p);
+
+/* Copies a slate for the log: on disk with the next group, at the latest 100 ms later,
+   and at closing. Nothing happens in a read-only shop. Any thread. */
+void engine_submit_slate(struct penchant *p, const struct store_slate *slate);
+
+/* Forgets the slates of a user that wait for their commit; on the writer. */
+void writer_drop_slates(struct penchant *p, uint32_t user);
+
+/* ---- newcomers.c ---- */
+
+/*
+ * Numbers of names inside a transaction: those of the shop, and those that are new in
+ * this transaction, which get the next ones and go to the store at once. They join the
+ * shop's tables (and become visible to others) with newcomers_join() after the commit;
+ * without it nothing has happened to the shop.
+ */
+struct newcomers {
+    struct names users, items, types;
+};
+
+void newcomers_init(struct newcomers *c);
+void newcomers_release(struct newcomers *c);
+
+/* The number, or NAMES_NONE with err filled (ENOMEM, ELIMIT for types, the store's). */
+uint32_t newcomers_user(struct newcomers *c, struct penchant *p, const char *name,
+                        struct penchant_error *err);
+uint32_t newcomers_item(struct newcomers *c, struct penchant *p, const char *name,
+                        struct penchant_error *err);
+uint32_t newcomers_type(struct newcomers *c, struct penchant *p, const char *name,
+                        struct penchant_error *err);
+
+/* Takes p->lock for writing when there is anything to join. 0 or PENCHANT_ENOMEM. */
+int newcomers_join(struct newcomers *c, struct penchant *p);
+
+/* ---- events.c ---- */
+
+/*
+ * Gives an event from outside its numbers and appends it. *seen: its event_id had been
+ * taken before, and nothing was appended. `extra` is scratch for the JSON text that
+ * out->extra shows; the texts in *out are borrowed from e.
+ */
+struct buf;
+int engine_append(struct penchant *p, struct newcomers *c, const struct penchant_event *e,
+                  uint64_t seq, struct buf *extra, struct event *out, bool *seen,
+                  struct penchant_error *err);
+
+/* ---- snapshot.c ---- */
+
+/* Loads DIR/model/model.safetensors if it is there (not being there is no failure). */
+int engine_snapshot_open(struct penchant *p, struct penchant_error *err);
+void engine_snapshot_close(struct penchant *p);
+
+/* Picks a newly trained model up; on the watcher thread, about once a second. */
+void engine_snapshot_refresh(struct penchant *p);
+
+/* Fills what the model tells of itself: has_model, preset, dim, blocks, model_*. */
+void engine_snapshot_status(struct penchant *p, struct penchant_status_report *out);
+
+#endif
