@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Evidence: who says that this user wants that item, and how strongly. Each source is a row
- * of one table (evidence_sources[]) with the same small interface; its scores are logarithms
- * of something like a probability, so that a weighted sum of sources is a product of experts.
+ * Evidence: who says that this user wants that item, and how strongly. Each source is a
+ * row of one table (evidence_sources[]) with the same small interface; its scores are
+ * logarithms of something like a probability, so that a weighted sum of sources is a
+ * product of experts.
  *
  * Threads: observe() is called by one thread at a time, in log order; candidates() and
  * score() may run beside it on other threads (each source locks what it must).
@@ -34,17 +35,22 @@ struct evidence_query {
     const int64_t *recent_us;
     uint32_t n_recent;
     int64_t now_us;
-    const float *vector;            /* (dim) what the sequence model makes of them, or NULL */
-    const float *item_vectors;      /* (n_indexed, dim), or NULL without a model */
+    const float *vector;       /* (dim) what the sequence model makes of them, or NULL */
+    const float *item_vectors; /* (n_indexed, dim), or NULL without a model */
     const struct topk_index *index; /* over item_vectors */
     uint32_t dim, n_indexed;        /* items numbered past n_indexed have no vector yet */
     const uint64_t *skip; /* bitmap of items that must not be candidates, or NULL */
     uint32_t n_items;     /* size of the catalogue */
 };
 
+static inline bool evidence_skips(const struct evidence_query *q, uint32_t item)
+{
+    return q->skip && (q->skip[item / 64] >> (item % 64) & 1);
+}
+
 struct evidence_options {
     bool has_clock;
-    double half_life_days; /* of counts, with a clock */
+    double half_life_days; /* of counts, with a clock; associations live longer */
 };
 
 struct evidence_source {
@@ -52,11 +58,14 @@ struct evidence_source {
     /* Its state; NULL when out of memory. May be NULL for a source without state. */
     void *(*create)(const struct evidence_options *o);
     void (*destroy)(void *state);
-    int (*observe)(void *state, const struct evidence_event *e); /* 0 or PENCHANT_ENOMEM */
+    int (*observe)(void *state,
+                   const struct evidence_event *e); /* 0 or PENCHANT_ENOMEM */
     /* Up to k items worth considering, best first; returns how many. */
     size_t (*candidates)(void *state, const struct evidence_query *q, size_t k,
                          uint32_t *item);
-    /* Its score of each item[i] into out[i]; finite for every item. */
+    /* Its score of each item[i] into out[i]: finite, and up to a constant of the query
+       the logarithm of how likely the item is. The score of an item does not depend on
+       what else is asked for, so a catalogue may be scored in pieces. */
     void (*score)(void *state, const struct evidence_query *q, const uint32_t *item,
                   size_t n, float *out);
 };
@@ -84,7 +93,8 @@ struct evidence_weights {
     float w[EVIDENCE_SOURCES];
 };
 
-/* "all", or names by comma -> a mask of (1 << enum evidence_id); PENCHANT_EINVALID else. */
+/* "all", or names by comma -> a mask of (1 << enum evidence_id); PENCHANT_EINVALID else.
+ */
 int evidence_parse(const char *names, uint32_t *mask, struct penchant_error *err);
 
 /* Weighted sum over the sources in `mask` into out[n]; scratch holds n floats. */
