@@ -85,7 +85,7 @@ void json_key(struct json_writer *w, const char *key)
     w->comma = false;
 }
 
-void json_string(struct json_writer *w, const char *s)
+void json_text(struct json_writer *w, const char *s)
 {
     before_value(w);
     if (s)
@@ -124,7 +124,7 @@ void json_double(struct json_writer *w, double v, int digits)
 void json_key_string(struct json_writer *w, const char *key, const char *s)
 {
     json_key(w, key);
-    json_string(w, s);
+    json_text(w, s);
 }
 
 void json_key_bool(struct json_writer *w, const char *key, bool v)

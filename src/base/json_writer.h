@@ -20,7 +20,7 @@ void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
 void json_key(struct json_writer *w, const char *key);
 
-void json_string(struct json_writer *w, const char *s); /* NULL writes null */
+void json_text(struct json_writer *w, const char *s); /* NULL writes null */
 void json_bool(struct json_writer *w, bool v);
 void json_int(struct json_writer *w, int64_t v);
 void json_uint(struct json_writer *w, uint64_t v);
