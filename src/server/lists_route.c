@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lists: for a user or a session, what goes with an item, what is popular. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "server/parse_event.h"
+#include "server/routes.h"
+#include "server/server_state.h"
+
+enum { SCORE_DIGITS = 9, MAX_EXCLUDE = 10000, MAX_SESSION = 1000 };
+
+static void answer_list(struct request *r, struct penchant_list *list)
+{
+    struct json_writer w = request_json(r, 200);
+    json_begin_object(&w);
+    if (list->recommendation_id[0])
+        json_key_string(&w, "recommendation_id", list->recommendation_id);
+    json_key(&w, "items");
+    json_begin_array(&w);
+    for (size_t i = 0; i < list->n; i++) {
+        json_begin_object(&w);
+        json_key_string(&w, "item_id", list->items[i].item_id);
+        json_key_double(&w, "score", list->items[i].score, SCORE_DIGITS);
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    penchant_list_free(list);
+}
+
+static void recommend(struct request *r, const struct penchant_request *ask)
+{
+    struct penchant_list *list = NULL;
+    struct penchant_error err = {0};
+    if (penchant_recommend(r->server->shop, ask, &list, &err))
+        request_failed(r, &err);
+    else
+        answer_list(r, list);
+}
+
+/* "true" and "1", "false" and "0"; false after a 400. */
+static bool flag_param(struct request *r, const char *name, bool *out)
+{
+    const char *s = request_param(r, name);
+    if (!s)
+        return true;
+    *out = !strcmp(s, "true") || !strcmp(s, "1");
+    if (*out || !strcmp(s, "false") || !strcmp(s, "0"))
+        return true;
+    request_fault(r, 0, 0, name, "must be true or false");
+    request_problem(r, 400, "query parameter %s: must be true or false", name);
+    return false;
+}
+
+void route_recommend_get(struct request *r)
+{
+    static const char *const known[] = {"user_id",  "k",         "exclude",
+                                        "category", "placement", "exclude_purchased",
+                                        "sources",  NULL};
+    struct penchant_request ask;
+    const char *exclude[URL_MAX_PARAMS];
+    penchant_request_default(&ask);
+    if (!request_known(r, known, "exclude") || !request_k(r, &ask.k) ||
+        !flag_param(r, "exclude_purchased", &ask.exclude_purchased))
+        return;
+    ask.user_id = request_param(r, "user_id");
+    ask.category = request_param(r, "category");
+    ask.placement = request_param(r, "placement");
+    if (request_param(r, "sources"))
+        ask.sources = request_param(r, "sources");
+    for (size_t i = 0; i < r->url.n_params; i++)
+        if (!strcmp(r->url.param[i].name, "exclude"))
+            exclude[ask.n_exclude++] = r->url.param[i].value;
+    ask.exclude = exclude;
+    recommend(r, &ask);
+}
+
+static int parse_k(const json_t *json, size_t *k, struct penchant_error *err)
+{
+    if (json_is_null(json))
+        return PENCHANT_OK;
+    const json_int_t v = json_integer_value(json);
+    if (!json_is_integer(json) || v < 1 || v > PENCHANT_MAX_K)
+        return error_field(err, PENCHANT_EINVALID, 0, "k",
+                           "k must be a whole number from 1 to %d", PENCHANT_MAX_K);
+    *k = (size_t)v;
+    return PENCHANT_OK;
+}
+
+static int need_array(const json_t *json, const char *field, size_t most,
+                      struct penchant_error *err)
+{
+    if (!json_is_array(json))
+        return error_field(err, PENCHANT_EINVALID, 0, field, "%s must be an array",
+                           field);
+    if (json_array_size(json) > most)
+        return error_field(err, PENCHANT_EINVALID, 0, field,
+                           "%s has more than %zu elements", field, most);
+    return PENCHANT_OK;
+}
+
+/* On success the caller frees *out. */
+static int parse_exclude(const json_t *json, const char ***out, size_t *n,
+                         struct penchant_error *err)
+{
+    int status =
+        json_is_null(json) ? PENCHANT_OK : need_array(json, "exclude", MAX_EXCLUDE, err);
+    const size_t size = json_array_size(json);
+    if (status || !size)
+        return status;
+    const char **ids = calloc(size, sizeof(*ids));
+    if (!ids)
+        return error_memory(err);
+    for (size_t i = 0; i < size; i++) {
+        ids[i] = json_string_value(json_array_get(json, i));
+        if (!ids[i]) {
+            free(ids);
+            return error_field(err, PENCHANT_EINVALID, i, "exclude",
+                               "exclude must hold item ids, as strings");
+        }
+    }
+    *out = ids;
+    *n = size;
+    return PENCHANT_OK;
+}
+
+/* On success the caller frees *out. */
+static int parse_session(const json_t *json, struct penchant_event **out, size_t *n,
+                         struct penchant_error *err)
+{
+    int status =
+        json_is_null(json) ? PENCHANT_OK : need_array(json, "events", MAX_SESSION, err);
+    const size_t size = json_array_size(json);
+    if (status || !size)
+        return status;
+    struct penchant_event *events = calloc(size, sizeof(*events));
+    if (!events)
+        return error_memory(err);
+    for (size_t i = 0; i < size && !status; i++) {
+        status = parse_event(json_array_get(json, i), &events[i], err);
+        if (status && err)
+            err->index = i;
+    }
+    if (status) {
+        free(events);
+        return status;
+    }
+    *out = events;
+    *n = size;
+    return PENCHANT_OK;
+}
+
+struct wish {
+    struct penchant_request ask;
+    const char **exclude;
+    struct penchant_event *events;
+};
+
+static int wish_field(struct wish *wish, const char *key, const json_t *value,
+                      struct penchant_error *err)
+{
+    struct penchant_request *ask = &wish->ask;
+    if (!strcmp(key, "user_id"))
+        return parse_string(value, key, &ask->user_id, err);
+    if (!strcmp(key, "events"))
+        return parse_session(value, &wish->events, &ask->n_events, err);
+    if (!strcmp(key, "k"))
+        return parse_k(value, &ask->k, err);
+    if (!strcmp(key, "exclude"))
+        return parse_exclude(value, &wish->exclude, &ask->n_exclude, err);
+    if (!strcmp(key, "category"))
+        return parse_string(value, key, &ask->category, err);
+    if (!strcmp(key, "exclude_purchased"))
+        return parse_bool(value, key, &ask->exclude_purchased, err);
+    if (!strcmp(key, "sources"))
+        return parse_string(value, key, &ask->sources, err);
+    if (!strcmp(key, "placement"))
+        return parse_string(value, key, &ask->placement, err);
+    return error_field(err, PENCHANT_EINVALID, 0, key, "%.48s is not a field here", key);
+}
+
+void route_recommend_post(struct request *r)
+{
+    struct wish wish = {0};
+    struct penchant_error err = {0};
+    const char *key;
+    json_t *value;
+    if (!request_no_params(r))
+        return;
+    json_t *json = request_object(r);
+    if (!json)
+        return;
+    penchant_request_default(&wish.ask);
+    int status = json_is_object(json) ? PENCHANT_OK
+                                      : error_field(&err, PENCHANT_EINVALID, 0, "",
+                                                    "the body must be an object");
+    json_object_foreach(json, key, value)
+    {
+        if (!status)
+            status = wish_field(&wish, key, value, &err);
+    }
+    if (status) {
+        request_failed(r, &err);
+    } else {
+        wish.ask.exclude = wish.exclude;
+        wish.ask.events = wish.events;
+        recommend(r, &wish.ask);
+    }
+    free(wish.exclude);
+    free(wish.events);
+    json_decref(json);
+}
+
+void route_similar(struct request *r)
+{
+    struct penchant_list *list = NULL;
+    struct penchant_error err = {0};
+    size_t k;
+    if (!request_known(r, (const char *const[]){"k", NULL}, NULL) || !request_k(r, &k))
+        return;
+    if (penchant_similar(r->server->shop, r->url.segment[2], k, &list, &err))
+        request_failed(r, &err);
+    else
+        answer_list(r, list);
+}
+
+void route_popular(struct request *r)
+{
+    struct penchant_list *list = NULL;
+    struct penchant_error err = {0};
+    size_t k;
+    if (!request_known(r, (const char *const[]){"k", "category", NULL}, NULL) ||
+        !request_k(r, &k))
+        return;
+    if (penchant_popular(r->server->shop, k, request_param(r, "category"), &list, &err))
+        request_failed(r, &err);
+    else
+        answer_list(r, list);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const unsigned statuses[METRICS_STATUSES] = {
+    200, 201, 204, 400, 401, 404, 405, 413, 422, 429, 500, 503, 0, 0, 0, 0};
+
+/* Upper bounds in microseconds; what is above the last one has no bound. */
+static const int64_t bounds_us[METRICS_BUCKETS - 1] = {
+    50,    100,   250,    500,    1000,   2500,    5000,   10000,
+    25000, 50000, 100000, 250000, 500000, 1000000, 5000000};
+
+static uint64_t get(atomic_uint_fast64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void add(atomic_uint_fast64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+void metrics_count(struct metrics *m, size_t route, unsigned status, int64_t ns)
+{
+    struct metrics_route *r = &m->route[route];
+    size_t s = 0, b = 0;
+    while (s < METRICS_STATUSES && statuses[s] != status)
+        s++;
+    if (s == METRICS_STATUSES)
+        for (s = 0; statuses[s] != 500; s++)
+            continue;
+    while (b < METRICS_BUCKETS - 1 && ns > bounds_us[b] * 1000)
+        b++;
+    add(&r->by_status[s], 1);
+    add(&r->by_latency[b], 1);
+    add(&r->total_ns, (uint64_t)ns);
+}
+
+void metrics_events(struct metrics *m, uint64_t accepted, uint64_t duplicates)
+{
+    add(&m->events_accepted, accepted);
+    add(&m->events_duplicate, duplicates);
+}
+
+void metrics_escape(struct buf *out, const char *value)
+{
+    for (const char *c = value; *c; c++) {
+        if (*c == '\n')
+            buf_puts(out, "\\n");
+        else if (*c == '"' || *c == '\\')
+            buf_printf(out, "\\%c", *c);
+        else
+            buf_putc(out, *c);
+    }
+}
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void labels(struct buf *out, const char *name, const struct metrics_label *label)
+{
+    buf_printf(out, "%s{method=\"", name);
+    metrics_escape(out, label->method);
+    buf_puts(out, "\",route=\"");
+    metrics_escape(out, label->route);
+    buf_putc(out, '"');
+}
+
+static void one(struct buf *out, const char *name, const char *type, const char *help,
+                uint64_t value)
+{
+    head(out, name, type, help);
+    buf_printf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void write_requests(struct metrics *m, const struct metrics_label *label, size_t n,
+                           struct buf *out)
+{
+    static const char name[] = "penchant_http_requests_total";
+    head(out, name, "counter", "Requests answered, by route and status.");
+    for (size_t i = 0; i < n; i++)
+        for (size_t s = 0; s < METRICS_STATUSES && statuses[s]; s++) {
+            const uint64_t count = get(&m->route[i].by_status[s]);
+            if (!count)
+                continue;
+            labels(out, name, &label[i]);
+            buf_printf(out, ",status=\"%u\"} %" PRIu64 "\n", statuses[s], count);
+        }
+}
+
+static void write_latency(struct metrics *m, const struct metrics_label *label, size_t n,
+                          struct buf *out)
+{
+    static const char name[] = "penchant_http_request_seconds";
+    head(out, name, "histogram", "Seconds from the request line to the answer.");
+    for (size_t i = 0; i < n; i++) {
+        uint64_t count = 0;
+        for (size_t b = 0; b < METRICS_BUCKETS; b++) {
+            count += get(&m->route[i].by_latency[b]);
+            labels(out, "penchant_http_request_seconds_bucket", &label[i]);
+            if (b < METRICS_BUCKETS - 1)
+                buf_printf(out, ",le=\"%g\"} %" PRIu64 "\n", (double)bounds_us[b] / 1e6,
+                           count);
+            else
+                buf_printf(out, ",le=\"+Inf\"} %" PRIu64 "\n", count);
+        }
+        labels(out, "penchant_http_request_seconds_sum", &label[i]);
+        buf_printf(out, "} %.9g\n", (double)get(&m->route[i].total_ns) / 1e9);
+        labels(out, "penchant_http_request_seconds_count", &label[i]);
+        buf_printf(out, "} %" PRIu64 "\n", count);
+    }
+}
+
+/* Resident bytes of this process, 0 when /proc does not say. */
+static uint64_t resident_bytes(void)
+{
+    uint64_t size = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f)
+        return 0;
+    if (fscanf(f, "%" SCNu64 " %" SCNu64, &size, &resident) != 2)
+        resident = 0;
+    fclose(f);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void metrics_write(struct metrics *m, const struct metrics_label *label, size_t n,
+                   const struct penchant_status_report *shop, struct buf *out)
+{
+    write_requests(m, label, n, out);
+    write_latency(m, label, n, out);
+    one(out, "penchant_events_accepted_total", "counter",
+        "Events taken over HTTP and on disk.", get(&m->events_accepted));
+    one(out, "penchant_events_duplicate_total", "counter",
+        "Events refused because their event_id had been seen.",
+        get(&m->events_duplicate));
+    one(out, "penchant_commits_total", "counter", "Groups of changes made durable.",
+        shop->commits);
+    one(out, "penchant_lists_total", "counter", "Lists made.", shop->requests);
+    one(out, "penchant_events", "gauge", "Events in the log.", shop->events);
+    one(out, "penchant_users", "gauge", "Users known.", shop->users);
+    one(out, "penchant_items", "gauge", "Items known.", shop->items);
+    one(out, "penchant_slates", "gauge", "Lists logged.", shop->slates);
+    one(out, "penchant_model_version", "gauge", "Counts up with every model; 0: none.",
+        shop->has_model ? shop->model_version : 0);
+    one(out, "penchant_states_cached", "gauge", "Users whose encoder state is in memory.",
+        shop->states_cached);
+    one(out, "penchant_state_bytes", "gauge", "Bytes of those states.",
+        shop->state_bytes);
+    one(out, "penchant_disk_bytes", "gauge", "Bytes of the shop on disk.",
+        shop->disk_bytes);
+    one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
+        resident_bytes());
+}
