@@ -166,6 +166,7 @@ uint32_t protocol_known(const struct protocol *p, enum protocol_stage stage)
 void places_release(struct places *p)
 {
     free(p->at);
+    free(p->user);
     *p = (struct places){0};
 }
 
@@ -176,8 +177,18 @@ static int places_init(struct places *out, const struct protocol *p,
     size_t n = 0;
     for (uint64_t i = 0; i < p->data->history.n; i++)
         n += p->stage[i] == stage;
-    *out = (struct places){.at = malloc((n + 1) * sizeof(*out->at))};
-    return out->at ? PENCHANT_OK : error_memory(err);
+    *out = (struct places){.at = malloc((n + 1) * sizeof(*out->at)),
+                           .user = malloc((n + 1) * sizeof(*out->user))};
+    if (out->at && out->user)
+        return PENCHANT_OK;
+    places_release(out);
+    return error_memory(err);
+}
+
+static void places_add(struct places *out, uint64_t at, uint32_t user)
+{
+    out->at[out->n] = at;
+    out->user[out->n++] = user;
 }
 
 /* Whether event i of a user whose first one is `first` is to be predicted. */
@@ -204,13 +215,14 @@ int protocol_cases(const struct protocol *p, enum protocol_stage stage,
     for (uint32_t u = 0; u < h->n_users; u++)
         for (uint64_t i = h->start[u]; i < h->start[u + 1]; i++)
             if (p->stage[i] == stage && is_case(p, h->start[u], i))
-                out->at[out->n++] = i;
+                places_add(out, i, u);
     return PENCHANT_OK;
 }
 
 struct turn {
     int64_t key;
     uint64_t tie, at;
+    uint32_t user;
 };
 
 static int compare_turns(const void *a, const void *b)
@@ -230,7 +242,7 @@ static void take_turns(const struct protocol *p, uint32_t user, uint64_t from, u
 {
     const struct history *h = &p->data->history;
     for (uint64_t i = 0; i < n; i++) {
-        turn[i] = (struct turn){.at = from + i};
+        turn[i] = (struct turn){.at = from + i, .user = user};
         if (h->has_clock)
             turn[i].key = h->ts_us[from + i];
         else if (p->o.kind != PROTOCOL_SESSIONS)
@@ -252,18 +264,19 @@ int protocol_order(const struct protocol *p, enum protocol_stage stage,
         places_release(out);
         return error_memory(err);
     }
+    size_t n = 0;
     for (uint32_t u = 0; u < h->n_users; u++) {
         uint64_t from = h->start[u], to;
         while (from < h->start[u + 1] && p->stage[from] != stage)
             from++;
         for (to = from; to < h->start[u + 1] && p->stage[to] == stage;)
             to++;
-        take_turns(p, u, from, to - from, turn + out->n);
-        out->n += to - from;
+        take_turns(p, u, from, to - from, turn + n);
+        n += to - from;
     }
-    qsort(turn, out->n, sizeof(*turn), compare_turns);
-    for (size_t i = 0; i < out->n; i++)
-        out->at[i] = turn[i].at;
+    qsort(turn, n, sizeof(*turn), compare_turns);
+    for (size_t i = 0; i < n; i++)
+        places_add(out, turn[i].at, turn[i].user);
     free(turn);
     return PENCHANT_OK;
 }

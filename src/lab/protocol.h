@@ -52,9 +52,10 @@ const char *protocol_name(enum protocol_kind kind);
    items of the log are, where a protocol ranks them all. */
 uint32_t protocol_known(const struct protocol *p, enum protocol_stage stage);
 
-/* Places in the history, and how many of them. */
+/* Places in the history and whose they are. */
 struct places {
-    uint64_t *at;
+    uint64_t *at;   /* (n) */
+    uint32_t *user; /* (n) */
     size_t n;
 };
 void places_release(struct places *p);

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* penchant benchmark: trains afresh in memory and reports by a published protocol. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/json_writer.h"
+#include "base/progress.h"
+#include "cli/train_options.h"
+#include "lab/lab.h"
+#include "lab/protocol_score.h"
+#include "learn/train.h"
+
+static const char COMMAND[] = "benchmark";
+static const uint32_t CUTS[3] = {5, 10, 20};
+
+struct benchmark {
+    /* as asked */
+    const char *protocol, *events, *train, *test, *items, *map, *sources, *report;
+    struct protocol_options how;
+    struct penchant_train_options learn;
+    bool json, quiet;
+    uint32_t mask;
+    /* as found */
+    struct progress progress;
+    struct dataset data;
+    struct protocol split;
+    struct model *model;
+    struct penchant_train_report trained;
+    struct protocol_scores scores;
+    long peak_kb; /* of the process when training ended */
+};
+
+/* ---- what was asked -----------------------------------------------------------------
+ */
+
+static int parse(struct benchmark *b, int argc, char **argv)
+{
+    const struct cli_option options[] = {
+        {"protocol", 0, CLI_STRING, &b->protocol, "P", NULL, 0, 0,
+         "leave-one-out, sessions or temporal"},
+        {"events", 0, CLI_STRING, &b->events, "F", NULL, 0, 0, "the log"},
+        {"items", 0, CLI_STRING, &b->items, "F", NULL, 0, 0,
+         "what is known of the items"},
+        {"train", 0, CLI_STRING, &b->train, "F", NULL, 0, 0, "sessions: to learn from"},
+        {"test", 0, CLI_STRING, &b->test, "F", NULL, 0, 0, "sessions: to be predicted"},
+        {"map", 0, CLI_STRING, &b->map, "M", NULL, 0, 0,
+         "our column names = the file's, by comma"},
+        {"sources", 0, CLI_STRING, &b->sources, "S", NULL, 0, 0,
+         "all, or sequence, covisitation, popularity by comma"},
+        {"report", 0, CLI_STRING, &b->report, "R", NULL, 0, 0,
+         "test, or validation (the test is then never read)"},
+        {"min-prefix", 0, CLI_U32, &b->how.min_prefix, "N", NULL, 1, 1000,
+         "sessions: events before a case"},
+        {"test-share", 0, CLI_DOUBLE, &b->how.test_share, "X", NULL, 0.001, 0.9,
+         "temporal: share of the events that is test"},
+        CLI_TRAIN_ROWS(&b->learn),
+        CLI_JSON(&b->json),
+        CLI_QUIET(&b->quiet),
+    };
+    const struct cli_spec spec = {
+        COMMAND, "train afresh and report by a published protocol",
+        "Nothing is kept. Ctrl-C ends the training and reports what it has reached.",
+        options, sizeof(options) / sizeof(options[0])};
+    return cli_parse(&spec, argc, argv);
+}
+
+static int check_files(const struct benchmark *b)
+{
+    const bool sessions = b->how.kind == PROTOCOL_SESSIONS;
+    if (sessions && (!b->train || !b->test || b->events))
+        return cli_fail(CLI_USAGE, COMMAND, "sessions takes --train F and --test F");
+    if (!sessions && (!b->events || b->train || b->test))
+        return cli_fail(CLI_USAGE, COMMAND, "%s takes --events F", b->protocol);
+    return CLI_OK;
+}
+
+static int check(struct benchmark *b)
+{
+    struct penchant_error err = {0};
+    if (!b->protocol)
+        return cli_fail(CLI_USAGE, COMMAND,
+                        "which --protocol: leave-one-out, sessions or temporal?");
+    if (protocol_parse(b->protocol, &b->how.kind, &err) ||
+        evidence_parse(b->sources, &b->mask, &err))
+        return cli_fail(CLI_USAGE, COMMAND, "%s", err.text);
+    if (strcmp(b->report, "test") == 0)
+        b->how.report = STAGE_TEST;
+    else if (strcmp(b->report, "validation") == 0)
+        b->how.report = STAGE_VALIDATION;
+    else
+        return cli_fail(CLI_USAGE, COMMAND,
+                        "--report takes test or validation, not \"%s\"", b->report);
+    b->how.seed = b->learn.seed;
+    return check_files(b);
+}
+
+/* ---- the work -----------------------------------------------------------------------
+ */
+
+static void complain(void *cookie, const char *line)
+{
+    (void)cookie;
+    fprintf(stderr, "%s\n", line);
+}
+
+static int read_data(struct benchmark *b, struct penchant_error *err)
+{
+    const bool sessions = b->how.kind == PROTOCOL_SESSIONS;
+    const struct dataset_options o = {
+        .events = {sessions ? b->train : b->events, b->test},
+        .items = b->items,
+        .map = b->map,
+        .by_session = sessions,
+        .progress = progress_show,
+        .complain = complain,
+        .cookie = &b->progress,
+    };
+    const int status = dataset_read(&b->data, &o, err);
+    return status ? status : protocol_init(&b->split, &b->data, &b->how, err);
+}
+
+static int train(struct benchmark *b, struct penchant_error *err)
+{
+    struct history history = {0};
+    uint64_t *train_end = NULL;
+    struct train_options o;
+    int status = protocol_training(&b->split, &history, &train_end, err);
+    if (status)
+        return status;
+    const struct train_data data = {
+        .history = &history,
+        .train_end = train_end,
+        .exclude_seen = b->split.exclude_seen,
+        .attr_start = b->data.attr_start,
+        .attr = b->data.attr,
+        .n_attributes = b->data.n_attributes,
+        .n_types = b->data.n_types,
+        .attribute_name = b->data.attribute_name,
+    };
+    b->learn.progress = progress_show;
+    b->learn.cookie = &b->progress;
+    status = train_options_from(&o, &b->learn, &data, err);
+    if (!status)
+        status = train_run(&b->model, &data, &o, &b->trained, err);
+    history_release(&history);
+    free(train_end);
+    return status;
+}
+
+static int score(struct benchmark *b, struct penchant_error *err)
+{
+    const struct score_options o = {
+        .mask = b->mask,
+        .model = b->model,
+        .threads = b->learn.threads,
+        .progress = progress_show,
+        .cookie = &b->progress,
+    };
+    return protocol_score(&b->scores, &b->split, &o, err);
+}
+
+static int work(struct benchmark *b, struct penchant_error *err)
+{
+    struct rusage usage;
+    progress_init(&b->progress, b->quiet, &cli_stop);
+    cli_catch_stop();
+    int status = read_data(b, err);
+    if (!status && b->mask >> EVIDENCE_SEQUENCE & 1)
+        status = train(b, err);
+    if (!getrusage(RUSAGE_SELF, &usage))
+        b->peak_kb = usage.ru_maxrss;
+    /* The signal that ended the training must not end the report too; a second one kills.
+     */
+    cli_stop = 0;
+    if (!status)
+        status = score(b, err);
+    progress_end(&b->progress);
+    return status;
+}
+
+/* ---- the report ---------------------------------------------------------------------
+ */
+
+static void json_metric(struct json_writer *w, const char *name, struct penchant_metric m)
+{
+    json_key(w, name);
+    json_begin_object(w);
+    json_key_double(w, "value", m.value, 6);
+    json_key_double(w, "low", m.low, 6);
+    json_key_double(w, "high", m.high, 6);
+    json_end_object(w);
+}
+
+static void json_quality(struct json_writer *w, const char *key, const struct metrics *m)
+{
+    static const char *const kind[3] = {
+        [METRICS_HR] = "hr", [METRICS_NDCG] = "ndcg", [METRICS_MRR] = "mrr"};
+    json_key(w, key);
+    json_begin_object(w);
+    for (int k = METRICS_HR; k <= METRICS_MRR; k++)
+        for (int i = 0; i < 3; i++) {
+            char name[16];
+            snprintf(name, sizeof(name), "%s@%u", kind[k], CUTS[i]);
+            json_metric(w, name, metrics_of(m, (enum metrics_kind)k, CUTS[i]));
+        }
+    json_end_object(w);
+}
+
+/* The metric by which the literature of the protocol compares. */
+static enum evidence_id best_single(const struct benchmark *b)
+{
+    if (b->how.kind == PROTOCOL_SESSIONS)
+        return protocol_scores_best(&b->scores, b->mask, METRICS_MRR, 20);
+    return protocol_scores_best(&b->scores, b->mask, METRICS_NDCG, 10);
+}
+
+static bool is_single(uint32_t mask)
+{
+    return (mask & (mask - 1)) == 0;
+}
+
+static void json_over_best(struct json_writer *w, const struct benchmark *b)
+{
+    const enum evidence_id best = best_single(b);
+    const struct metrics *alone = &b->scores.alone[best];
+    json_key(w, "over_best_single");
+    json_begin_object(w);
+    json_key_string(w, "source", evidence_sources[best]->name);
+    json_metric(w, "ndcg@10",
+                metrics_difference(&b->scores.sum, alone, METRICS_NDCG, 10));
+    json_metric(w, "mrr@20", metrics_difference(&b->scores.sum, alone, METRICS_MRR, 20));
+    json_end_object(w);
+}
+
+static void json_training(struct json_writer *w, const struct benchmark *b)
+{
+    const struct penchant_train_report *r = &b->trained;
+    const bool trained = b->model != NULL;
+    json_key_double(w, "train_seconds", r->seconds, 6);
+    json_key_double(w, "tokens_per_s", r->tokens_per_s, 6);
+    json_key_double(w, "peak_mb", (double)b->peak_kb / 1024, 5);
+    json_key_string(w, "preset", trained ? r->preset : NULL);
+    json_key_uint(w, "dim", r->dim);
+    json_key_uint(w, "blocks", r->blocks);
+    json_key_uint(w, "heads", r->heads);
+    json_key_string(w, "loss", trained ? r->loss : NULL);
+    json_key_uint(w, "negatives", r->negatives);
+    json_key_uint(w, "max_length", r->max_length);
+    json_key_uint(w, "epochs", r->epochs);
+    json_key_uint(w, "best_epoch", r->best_epoch);
+    json_key_bool(w, "stopped", r->stopped);
+}
+
+static void json_sources(struct json_writer *w, const struct benchmark *b)
+{
+    json_quality(w, "model", &b->scores.sum);
+    json_key(w, "baselines");
+    json_begin_object(w);
+    json_quality(w, "popularity", &b->scores.alone[EVIDENCE_POPULARITY]);
+    json_quality(w, "covisitation", &b->scores.alone[EVIDENCE_COVISITATION]);
+    json_end_object(w);
+    if (b->model)
+        json_quality(w, "sequence", &b->scores.alone[EVIDENCE_SEQUENCE]);
+    if (is_single(b->mask))
+        return;
+    json_over_best(w, b);
+    json_key(w, "weights");
+    json_begin_object(w);
+    for (int s = 0; s < EVIDENCE_SOURCES; s++)
+        if (b->mask >> s & 1)
+            json_key_double(w, evidence_sources[s]->name, (double)b->scores.weights.w[s],
+                            6);
+    json_end_object(w);
+}
+
+static void report_json(struct buf *out, const struct benchmark *b)
+{
+    struct json_writer w;
+    json_init(&w, out);
+    json_begin_object(&w);
+    json_key_string(&w, "protocol", b->protocol);
+    json_key_string(&w, "report", b->report);
+    json_key_uint(&w, "cases", b->scores.cases);
+    json_key_uint(&w, "items", protocol_known(&b->split, b->how.report));
+    json_key_uint(&w, "unknown_targets", b->scores.unknown_targets);
+    json_key_uint(&w, "seen_targets", b->scores.seen_targets);
+    json_sources(&w, b);
+    json_training(&w, b);
+    json_key_string(&w, "sources", b->sources);
+    json_key_uint(&w, "seed", b->how.seed);
+    json_key_uint(&w, "threads", b->learn.threads);
+    json_end_object(&w);
+}
+
+static void text_row(struct buf *out, const char *name, const struct metrics *m)
+{
+    buf_printf(out, "\n%-14s", name);
+    for (int i = 0; i < 4; i++) {
+        const struct penchant_metric v = i == 0   ? metrics_hr(m, 10)
+                                         : i == 1 ? metrics_ndcg(m, 10)
+                                         : i == 2 ? metrics_hr(m, 20)
+                                                  : metrics_mrr(m, 20);
+        buf_printf(out, " %.4f [%.4f-%.4f]", v.value, v.low, v.high);
+    }
+}
+
+static void report_text(struct buf *out, const struct benchmark *b)
+{
+    const struct protocol_scores *s = &b->scores;
+    buf_printf(out, "%s, %s: %zu cases, %u items", b->protocol, b->report, s->cases,
+               protocol_known(&b->split, b->how.report));
+    if (s->unknown_targets)
+        buf_printf(out, ", %zu unknown targets", s->unknown_targets);
+    if (s->seen_targets)
+        buf_printf(out, ", %zu targets seen before", s->seen_targets);
+    buf_printf(out, "\n%-14s %-22s %-22s %-22s %s", "", "HR@10", "NDCG@10", "HR@20",
+               "MRR@20");
+    if (!is_single(b->mask))
+        text_row(out, "all together", &s->sum);
+    for (int i = 0; i < EVIDENCE_SOURCES; i++)
+        if (s->scored >> i & 1)
+            text_row(out, evidence_sources[i]->name, &s->alone[i]);
+    if (!is_single(b->mask)) {
+        const enum evidence_id best = best_single(b);
+        const struct penchant_metric d =
+            metrics_difference(&s->sum, &s->alone[best], METRICS_NDCG, 10);
+        buf_printf(out, "\nover %s alone: NDCG@10 %+.4f [%+.4f, %+.4f]",
+                   evidence_sources[best]->name, d.value, d.low, d.high);
+    }
+    if (b->model)
+        buf_printf(out,
+                   "\n%s: dim %u, %u blocks, %u heads, length %u, %s loss; %u epochs in "
+                   "%.1f s, %.0f positions/s, %.0f MB%s",
+                   b->trained.preset, b->trained.dim, b->trained.blocks, b->trained.heads,
+                   b->trained.max_length, b->trained.loss, b->trained.epochs,
+                   b->trained.seconds, b->trained.tokens_per_s, (double)b->peak_kb / 1024,
+                   b->trained.stopped ? " (stopped)" : "");
+    buf_puts(out, "\n95 % intervals; equal scores rank against the model");
+}
+
+static int report(const struct benchmark *b)
+{
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    if (b->json)
+        report_json(&out, b);
+    else
+        report_text(&out, b);
+    const int status = cli_print(COMMAND, &out);
+    buf_release(&out);
+    return status;
+}
+
+int cmd_benchmark(int argc, char **argv)
+{
+    struct benchmark b = {.sources = "all", .report = "test"};
+    struct penchant_error err = {0};
+    b.how.min_prefix = 1;
+    b.how.test_share = 0.1;
+    penchant_train_options_default(&b.learn);
+    int status = parse(&b, argc, argv);
+    if (status != CLI_CONTINUE)
+        return status;
+    status = check(&b);
+    if (status != CLI_OK)
+        return status;
+    status = work(&b, &err) ? cli_fail_error(COMMAND, &err) : report(&b);
+    protocol_scores_release(&b.scores);
+    protocol_release(&b.split);
+    dataset_release(&b.data);
+    model_free(b.model);
+    return status;
+}
