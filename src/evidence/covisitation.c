@@ -30,7 +30,7 @@
 #include "evidence/tally.h"
 #include "retrieval/best.h"
 
-enum { WINDOW = 10, QUERY = 20, FULL = COVISITATION_NEIGHBOURS, KEEP = FULL / 4 * 3 };
+enum { WINDOW = 10, QUERY = 10, FULL = COVISITATION_NEIGHBOURS, KEEP = FULL / 4 * 3 };
 
 #define SPREAD   0.8F
 #define BACKWARD 0.3F

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { DECAY_MAX_STEP = 20, DECAY_MAX_UNIT = 40 }; /* half-lives */
+enum { DECAY_MAX_STEP = 4, DECAY_MAX_UNIT = 40 }; /* half-lives */
 
 struct decay {
     double half_us; /* 0: nothing is ever forgotten */

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decay, popularity, the sequence source, the table as a whole, and the fitted weights.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "behaviour/event.h"
+#include "evidence/decay.h"
+#include "evidence/fit.h"
+#include "evidence/sources.h"
+#include "evidence/tally.h"
+
+#define DAY 86400000000LL
+
+/* ---- decay and tally
+ * ------------------------------------------------------------------- */
+
+static void test_decay__a_half_life_halves(void **unused)
+{
+    (void)unused;
+    struct decay d;
+    int shift;
+    decay_init(&d, true, 10);
+    double old = decay_unit(&d, 100 * DAY, &shift);
+    double new = decay_unit(&d, 130 * DAY, &shift);
+    assert_true(fabs(new / old - 8.0) < 1e-9);
+    assert_true(decay_present(&d) == new);
+    assert_true(fabs(decay_unit(&d, 120 * DAY, &shift) / old - 4.0) < 1e-9); /* late */
+    assert_true(decay_present(&d) == new);
+    decay_init(&d, false, 10);
+    assert_true(decay_unit(&d, 0, &shift) == decay_unit(&d, 1000 * DAY, &shift));
+}
+
+static void test_decay__moving_the_origin_changes_no_ratio(void **unused)
+{
+    (void)unused;
+    struct decay d;
+    int shift = 0, shifts = 0;
+    decay_init(&d, true, 1);
+    double count = 0;
+    for (int64_t day = 0; day < 240; day += 3) { /* one event every three half-lives */
+        double unit = decay_unit(&d, day * DAY, &shift);
+        count = ldexp(count, -shift) + unit;
+        shifts += shift > 0;
+        assert_true(unit <= ldexp(1.0, DECAY_MAX_UNIT));
+        double sum = (1 - exp2(-3.0 * (double)(day / 3 + 1))) / (1 - exp2(-3.0));
+        assert_true(fabs(count / decay_present(&d) - sum) < 1e-9);
+    }
+    assert_in_range(shifts, 5, 20);
+}
+
+static void test_tally__sums_and_keeps_its_bound(void **unused)
+{
+    (void)unused;
+    struct tally t;
+    assert_int_equal(tally_init(&t, 100), 0);
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_true(tally_add(&t, i * 65536, 1.0F));
+        assert_false(tally_add(&t, i * 65536, (float)i));
+    }
+    assert_false(tally_add(&t, 5, 1.0F)); /* full */
+    for (uint32_t i = 0; i < 100; i++)
+        assert_true(tally_sum(&t, i * 65536) == 1.0F + (float)i);
+    assert_true(tally_sum(&t, 5) == 0.0F);
+    tally_release(&t);
+}
+
+/* ---- popularity
+ * ------------------------------------------------------------------------ */
+
+static void see(void *state, uint32_t item, uint32_t type, int64_t ts_us)
+{
+    struct evidence_event e = {.item = item, .type = type, .ts_us = ts_us};
+    assert_int_equal(evidence_popularity.observe(state, &e), 0);
+}
+
+static void test_popularity__a_purchase_counts_more_and_the_old_fades(void **unused)
+{
+    (void)unused;
+    struct evidence_options o = {.has_clock = true, .half_life_days = 10};
+    void *s = evidence_popularity.create(&o);
+    struct evidence_query q = {.n_items = 10};
+    uint32_t item[10];
+    for (int i = 0; i < 5; i++)
+        see(s, 1, EVENT_VIEW, DAY);
+    for (int i = 0; i < 2; i++)
+        see(s, 2, EVENT_PURCHASE, DAY);
+    see(s, 3, EVENT_CART, DAY);
+    see(s, 4, EVENT_VIEW, DAY);
+    assert_int_equal(evidence_popularity.candidates(s, &q, 10, item), 4);
+    const uint32_t then[4] = {2, 1, 3, 4};
+    assert_memory_equal(item, then, sizeof then);
+    float before[2], after[2];
+    evidence_popularity.score(s, &q, then, 2, before);
+    assert_true(before[0] > before[1]);
+    see(s, 4, EVENT_VIEW, 41 * DAY); /* four half-lives on, one new view passes 6/16 */
+    assert_int_equal(evidence_popularity.candidates(s, &q, 10, item), 4);
+    assert_int_equal(item[0], 4);
+    evidence_popularity.score(s, &q, then, 2, after);
+    assert_float_equal(after[0] - after[1], logf((6 / 16.0F + .5F) / (5 / 16.0F + .5F)),
+                       1e-5);
+    evidence_popularity.destroy(s);
+}
+
+/* The kept list equals a full sort at every moment, past its length too. */
+static void test_popularity__the_list_is_exact(void **unused)
+{
+    (void)unused;
+    enum { ITEMS = 6000 };
+    struct evidence_options o = {.has_clock = true, .half_life_days = 1};
+    void *s = evidence_popularity.create(&o);
+    struct rng r;
+    rng_init(&r, 3, 0);
+    uint32_t *item = malloc(ITEMS * sizeof *item), all[2];
+    uint64_t *skip = calloc(ITEMS / 64 + 1, sizeof *skip);
+    float score[2];
+    for (uint32_t i = 0; i < 120000; i++) {
+        uint32_t draw = rng_below(&r, ITEMS);
+        see(s, rng_below(&r, draw + 1), EVENT_VIEW, i * (DAY / 1000));
+        if (i % 30000 != 29999)
+            continue;
+        for (int skipping = 0; skipping < 2; skipping++) {
+            for (uint32_t b = 0; skipping && b < ITEMS; b += 2 + rng_below(&r, 2))
+                skip[b / 64] |= 1ULL << (b % 64);
+            struct evidence_query q = {.n_items = ITEMS, .skip = skipping ? skip : NULL};
+            size_t n = evidence_popularity.candidates(s, &q, ITEMS, item);
+            assert_true(n > 2048);
+            size_t few = evidence_popularity.candidates(s, &q, 1000, item);
+            assert_int_equal(few, 1000);
+            uint32_t *full = malloc(ITEMS * sizeof *full);
+            assert_int_equal(evidence_popularity.candidates(s, &q, ITEMS, full), n);
+            assert_memory_equal(item, full, 1000 * sizeof *item);
+            for (size_t j = 1; j < n; j++) {
+                all[0] = full[j - 1];
+                all[1] = full[j];
+                evidence_popularity.score(s, &q, all, 2, score);
+                assert_true(score[0] >= score[1]);
+                assert_false(evidence_skips(&q, full[j]));
+            }
+            free(full);
+        }
+        memset(skip, 0, (ITEMS / 64 + 1) * sizeof *skip);
+    }
+    free(item);
+    free(skip);
+    evidence_popularity.destroy(s);
+}
+
+/* ---- sequence
+ * -------------------------------------------------------------------------- */
+
+static void test_sequence__ranks_by_the_dot_product(void **unused)
+{
+    (void)unused;
+    enum { ITEMS = 500, DIM = 12 };
+    static float rows[ITEMS * DIM];
+    float query[DIM], score[ITEMS + 2];
+    struct rng r;
+    rng_init(&r, 4, 0);
+    for (size_t i = 0; i < ITEMS * DIM; i++)
+        rows[i] = rng_normal(&r);
+    for (size_t i = 0; i < DIM; i++)
+        query[i] = rng_normal(&r);
+    struct evidence_query q = {.vector = query,
+                               .item_vectors = rows,
+                               .dim = DIM,
+                               .n_indexed = ITEMS,
+                               .n_items = ITEMS + 2};
+    struct topk_index *index = NULL;
+    assert_int_equal(topk_index_new(&index, rows, ITEMS, DIM, NULL), 0);
+    q.index = index;
+    uint32_t all[ITEMS + 2], item[20];
+    for (uint32_t i = 0; i < ITEMS + 2; i++)
+        all[i] = i;
+    evidence_sequence.score(NULL, &q, all, ITEMS + 2, score);
+    assert_int_equal(evidence_sequence.candidates(NULL, &q, 20, item), 20);
+    for (uint32_t i = 0; i < 20; i++) {
+        uint32_t better = 0;
+        for (uint32_t j = 0; j < ITEMS; j++)
+            better += score[j] > score[item[i]];
+        assert_int_equal(better, i);
+    }
+    /* Items without a vector: finite, alike, neither first nor last, in pieces the same.
+     */
+    assert_true(score[ITEMS] == score[ITEMS + 1]);
+    assert_true(score[ITEMS] < score[item[0]]);
+    uint32_t below = 0;
+    for (uint32_t j = 0; j < ITEMS; j++)
+        below += score[j] < score[ITEMS];
+    assert_in_range(below, 100, 400);
+    float alone;
+    evidence_sequence.score(NULL, &q, &all[ITEMS], 1, &alone);
+    assert_true(alone == score[ITEMS]);
+    q.vector = NULL;
+    assert_int_equal(evidence_sequence.candidates(NULL, &q, 20, item), 0);
+    evidence_sequence.score(NULL, &q, all, 3, score);
+    assert_true(score[0] == 0 && score[1] == 0 && score[2] == 0);
+    topk_index_free(index);
+}
+
+/* ---- the table
+ * ------------------------------------------------------------------------- */
+
+static void test_evidence__names_become_masks(void **unused)
+{
+    (void)unused;
+    uint32_t mask;
+    struct penchant_error err = {0};
+    assert_int_equal(evidence_parse("all", &mask, &err), 0);
+    assert_int_equal(mask, (1 << EVIDENCE_SOURCES) - 1);
+    assert_int_equal(evidence_parse("popularity,sequence", &mask, &err), 0);
+    assert_int_equal(mask, 1 << EVIDENCE_POPULARITY | 1 << EVIDENCE_SEQUENCE);
+    static const char *const bad[] = {"",
+                                      "sequences",
+                                      "seq",
+                                      "sequence,",
+                                      ",sequence",
+                                      "all,sequence",
+                                      "sequence covisitation"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(evidence_parse(bad[i], &mask, &err), PENCHANT_EINVALID);
+        assert_string_equal(err.field, "sources");
+    }
+}
+
+static void test_evidence__candidates_are_a_union_and_scores_a_weighted_sum(void **unused)
+{
+    (void)unused;
+    struct evidence e;
+    struct evidence_options o = {0};
+    assert_int_equal(evidence_init(&e, &o), 0);
+    const uint32_t path[6] = {1, 2, 3, 9, 9, 9};
+    for (uint32_t i = 0; i < 6; i++) {
+        struct evidence_event event = {.item = path[i], .recent = path, .n_recent = i};
+        assert_int_equal(evidence_observe(&e, &event), 0);
+    }
+    struct evidence_query q = {.recent = path, .n_recent = 1, .n_items = 20};
+    struct evidence_weights w = {.w = {1.0F, 2.0F, 0.5F}};
+    uint32_t item[3 * 8], mask = (1 << EVIDENCE_SOURCES) - 1;
+    size_t n = evidence_candidates(&e, &w, mask, &q, 8, item);
+    assert_int_equal(n, 4); /* 1 is popular, 2, 3 and 9 are both */
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_int_not_equal(item[i], item[j]);
+    float out[24], scratch[24], co[24], pop[24];
+    evidence_score(&e, &w, mask, &q, item, n, out, scratch);
+    evidence_covisitation.score(e.state[EVIDENCE_COVISITATION], &q, item, n, co);
+    evidence_popularity.score(e.state[EVIDENCE_POPULARITY], &q, item, n, pop);
+    for (size_t i = 0; i < n; i++)
+        assert_float_equal(out[i], 2.0F * co[i] + 0.5F * pop[i], 1e-5);
+    evidence_score(&e, &w, 1 << EVIDENCE_POPULARITY, &q, item, n, out, scratch);
+    for (size_t i = 0; i < n; i++)
+        assert_float_equal(out[i], 0.5F * pop[i], 1e-6);
+    w.w[EVIDENCE_POPULARITY] = 0; /* a source without weight brings nobody */
+    assert_int_equal(evidence_candidates(&e, &w, mask, &q, 8, item), 3);
+    evidence_release(&e);
+}
+
+/* ---- weights
+ * --------------------------------------------------------------------------- */
+
+static float at_random(struct rng *r, float spread)
+{
+    return spread * rng_normal(r);
+}
+
+/* Cases whose target stands out by `signal[s]` in source s. */
+static void make_cases(struct fit_cases *c, const float *signal, uint64_t seed)
+{
+    enum { CASES = 800, EACH = 60 };
+    struct rng r;
+    rng_init(&r, seed, 0);
+    float row[EACH][EVIDENCE_SOURCES];
+    for (int i = 0; i < CASES; i++) {
+        uint32_t target = rng_below(&r, EACH);
+        for (uint32_t j = 0; j < EACH; j++)
+            for (int s = 0; s < EVIDENCE_SOURCES; s++)
+                row[j][s] = at_random(&r, 1.0F) + (j == target ? signal[s] : 0.0F);
+        assert_int_equal(fit_cases_add(c, row[0], EACH, i % 10 ? target : EACH), 0);
+    }
+}
+
+static void test_fit__two_independent_sources_are_better_than_either(void **unused)
+{
+    (void)unused;
+    struct fit_cases c;
+    struct evidence_weights w;
+    struct fit_report report;
+    fit_cases_init(&c);
+    make_cases(&c, (const float[]){1.5F, 1.5F, 0.0F}, 1);
+    assert_int_equal(c.n, 800);
+    assert_int_equal(c.n_kept, 720);
+    evidence_fit(&c, 7, &w, &report);
+    assert_true(report.blend_ndcg10 > report.ndcg10[0] + 0.05);
+    assert_true(report.blend_ndcg10 > report.ndcg10[1] + 0.05);
+    assert_in_range((long)(100 * w.w[0]), 50, 100);
+    assert_in_range((long)(100 * w.w[1]), 50, 100);
+    assert_true(w.w[2] < 0.3F); /* noise */
+    assert_float_equal(fit_ndcg10(&c, &w), report.blend_ndcg10, 1e-12);
+    struct evidence_weights again;
+    evidence_fit(&c, 7, &again, &report);
+    assert_memory_equal(&w, &again, sizeof w);
+    evidence_fit(&c, 6, &w, &report); /* the mask holds */
+    assert_true(w.w[0] == 0.0F && report.ndcg10[0] == 0.0);
+    fit_cases_release(&c);
+}
+
+static void test_fit__never_below_the_best_single_source(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 1; seed < 12; seed++) {
+        struct rng r;
+        rng_init(&r, seed, 1);
+        float signal[EVIDENCE_SOURCES];
+        for (int s = 0; s < EVIDENCE_SOURCES; s++)
+            signal[s] = at_random(&r, 1.0F);
+        struct fit_cases c;
+        struct evidence_weights w;
+        struct fit_report report;
+        fit_cases_init(&c);
+        make_cases(&c, signal, seed);
+        evidence_fit(&c, 7, &w, &report);
+        for (int s = 0; s < EVIDENCE_SOURCES; s++)
+            assert_true(report.blend_ndcg10 >= report.ndcg10[s]);
+        fit_cases_release(&c);
+    }
+}
+
+static void test_fit__a_source_that_adds_nothing_gets_nothing(void **unused)
+{
+    (void)unused;
+    struct fit_cases c;
+    struct evidence_weights w;
+    struct fit_report report;
+    fit_cases_init(&c);
+    for (int i = 0; i < 50;
+         i++) /* source 1 knows, source 0 is constant, source 2 agrees */
+        assert_int_equal(
+            fit_cases_add(&c, (const float[]){0, 1, 1, 0, 0, 0, 0, 0, 0}, 3, 0), 0);
+    evidence_fit(&c, 7, &w, &report);
+    assert_float_equal(report.blend_ndcg10, 1.0, 1e-12);
+    assert_true(w.w[0] == 0 && w.w[1] == 1 && w.w[2] == 0);
+    assert_float_equal(report.ndcg10[0], 0.5,
+                       1e-12); /* ties rank against: third of three */
+    fit_cases_release(&c);
+    fit_cases_init(&c);
+    evidence_fit(&c, 6, &w, &report); /* without cases: all alike */
+    assert_true(w.w[0] == 0 && w.w[1] == 1 && w.w[2] == 1);
+    assert_int_equal(fit_cases_add(&c, NULL, FIT_MAX_CANDIDATES + 1, 0), PENCHANT_ELIMIT);
+}
+
+static void test_fit__cases_come_from_queries(void **unused)
+{
+    (void)unused;
+    struct evidence e;
+    struct evidence_options o = {0};
+    assert_int_equal(evidence_init(&e, &o), 0);
+    const uint32_t path[4] = {1, 2, 3, 4};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct evidence_event event = {.item = path[i], .recent = path, .n_recent = i};
+        assert_int_equal(evidence_observe(&e, &event), 0);
+    }
+    struct fit_cases c;
+    fit_cases_init(&c);
+    uint64_t skip = 1ULL << 3;
+    struct evidence_query q = {
+        .recent = path, .n_recent = 1, .n_items = 20, .skip = &skip};
+    assert_int_equal(fit_cases_add_query(&c, &e, 6, &q, 10, 2), 0);
+    assert_int_equal(fit_cases_add_query(&c, &e, 6, &q, 10, 3), 0); /* may not be shown */
+    assert_int_equal(fit_cases_add_query(&c, &e, 6, &q, 10, 15), 0); /* nobody knows it */
+    assert_int_equal(c.n, 3);
+    assert_int_equal(c.n_kept, 1);
+    struct evidence_weights covisitation = {.w = {0, 1, 0}};
+    assert_float_equal(fit_ndcg10(&c, &covisitation), 1.0 / 3, 1e-12);
+    fit_cases_release(&c);
+    evidence_release(&e);
+}
+
+static void test_fit__weights_survive_a_note(void **unused)
+{
+    (void)unused;
+    struct evidence_weights w = {.w = {1.0F, 0.1F, 0.0F}}, back;
+    char text[200];
+    evidence_weights_format(&w, text, sizeof text);
+    assert_int_equal(evidence_weights_parse(text, &back, NULL), 0);
+    assert_memory_equal(&w, &back, sizeof w);
+    assert_int_equal(evidence_weights_parse("sequence:1,friends:3", &back, NULL), 0);
+    assert_true(back.w[EVIDENCE_SEQUENCE] == 1 && back.w[EVIDENCE_COVISITATION] == 0);
+    static const char *const bad[] = {"",
+                                      "sequence",
+                                      "sequence:",
+                                      "sequence:x",
+                                      ":1",
+                                      "sequence:1,",
+                                      "sequence:-1",
+                                      "sequence:nan",
+                                      "sequence:1;popularity:1",
+                                      "sequence:inf"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(evidence_weights_parse(bad[i], &back, NULL), PENCHANT_EINVALID);
+    char small[8];
+    evidence_weights_format(&w, small, sizeof small); /* cut short, still a string */
+    assert_in_range(strlen(small), 1, 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_decay__a_half_life_halves),
+        cmocka_unit_test(test_decay__moving_the_origin_changes_no_ratio),
+        cmocka_unit_test(test_tally__sums_and_keeps_its_bound),
+        cmocka_unit_test(test_popularity__a_purchase_counts_more_and_the_old_fades),
+        cmocka_unit_test(test_popularity__the_list_is_exact),
+        cmocka_unit_test(test_sequence__ranks_by_the_dot_product),
+        cmocka_unit_test(test_evidence__names_become_masks),
+        cmocka_unit_test(test_evidence__candidates_are_a_union_and_scores_a_weighted_sum),
+        cmocka_unit_test(test_fit__two_independent_sources_are_better_than_either),
+        cmocka_unit_test(test_fit__never_below_the_best_single_source),
+        cmocka_unit_test(test_fit__a_source_that_adds_nothing_gets_nothing),
+        cmocka_unit_test(test_fit__cases_come_from_queries),
+        cmocka_unit_test(test_fit__weights_survive_a_note),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
