@@ -5,8 +5,8 @@
  *
  * The truth (topk_scan): score(q, e) = sum over i of (double)q[i] * (double)e[i], kept in
  * eight lanes (lane i % 8, in order of i) that are added as ((0+1)+(2+3))+((4+5)+(6+7)).
- * Products of two floats are exact in double, so every instruction set gives the same bits.
- * Higher scores come first; equal scores are ordered by row number, smaller first.
+ * Products of two floats are exact in double, so every instruction set gives the same
+ * bits. Higher scores come first; equal scores are ordered by row number, smaller first.
  * topk_search returns exactly what topk_scan returns, for every size and instruction set.
  */
 #ifndef RETRIEVAL_TOPK_H
@@ -17,6 +17,8 @@
 
 #include "base/status.h"
 
+#define TOPK_MAX_DIM 4096
+
 struct topk_index;
 
 struct topk_hit {
@@ -25,18 +27,19 @@ struct topk_hit {
 };
 
 /*
- * Builds an index over rows (n, dim). The rows are borrowed: they must stay unchanged while
- * the index lives. NaN or infinite values: PENCHANT_EINVALID with the row in err->index.
- * An index is immutable; searches may run on several threads.
+ * Builds an index over rows (n, dim). The rows are borrowed: they must stay unchanged
+ * while the index lives. NaN or infinite values: PENCHANT_EINVALID with the row in
+ * err->index. An index is immutable; searches may run on several threads.
  */
 int topk_index_new(struct topk_index **out, const float *rows, uint32_t n, uint32_t dim,
                    struct penchant_error *err);
 void topk_index_free(struct topk_index *index);
 
 /*
- * The k best rows that `skip` does not exclude (bit row % 64 of skip[row / 64]; NULL: none
- * are) into out[k]. Returns how many there are (fewer than k only when rows run out), or a
- * negative status: PENCHANT_EINVALID for a query with NaN or infinity, PENCHANT_ENOMEM.
+ * The k best rows that `skip` does not exclude (bit row % 64 of skip[row / 64]; NULL:
+ * none are) into out[k]. Returns how many there are (fewer than k only when rows run
+ * out), or a negative status: PENCHANT_EINVALID for a query with NaN or infinity,
+ * PENCHANT_ENOMEM.
  */
 int64_t topk_search(const struct topk_index *index, const float *query, uint32_t k,
                     const uint64_t *skip, struct topk_hit *out);
