@@ -26,9 +26,39 @@ void catalog_release(struct catalog *c)
         free(c->item[i].brand);
     }
     free(c->item);
+    free(c->unlistable);
     names_release(&c->ids);
     names_release(&c->attributes);
     catalog_init(c);
+}
+
+static int make_room(struct catalog *c)
+{
+    const uint32_t cap = c->cap ? c->cap + c->cap / 2 : 256;
+    const size_t had = c->cap ? c->cap / 64 + 1 : 0, words = cap / 64 + 1;
+    if (cap <= c->cap)
+        return PENCHANT_ENOMEM;
+    uint64_t *bits = realloc(c->unlistable, words * sizeof(*bits));
+    if (!bits)
+        return PENCHANT_ENOMEM;
+    memset(bits + had, 0, (words - had) * sizeof(*bits));
+    c->unlistable = bits;
+    struct catalog_item *item = realloc(c->item, cap * sizeof(*item));
+    if (!item)
+        return PENCHANT_ENOMEM;
+    c->item = item;
+    c->cap = cap;
+    return PENCHANT_OK;
+}
+
+/* Keeps the bit beside what it stands for. */
+static void mark_listable(struct catalog *c, uint32_t number)
+{
+    const uint64_t bit = 1ULL << (number % 64);
+    if (catalog_listable(c, number))
+        c->unlistable[number / 64] &= ~bit;
+    else
+        c->unlistable[number / 64] |= bit;
 }
 
 uint32_t catalog_intern(struct catalog *c, const char *item_id)
@@ -37,15 +67,9 @@ uint32_t catalog_intern(struct catalog *c, const char *item_id)
     const uint32_t known = names_find(&c->ids, item_id, len);
     if (known != NAMES_NONE)
         return known;
-    if (c->ids.n == c->cap) { /* room first: a name without an item would be a hole */
-        const uint32_t cap = c->cap ? c->cap + c->cap / 2 : 256;
-        struct catalog_item *item =
-            cap > c->cap ? realloc(c->item, cap * sizeof(*item)) : NULL;
-        if (!item)
-            return NAMES_NONE;
-        c->item = item;
-        c->cap = cap;
-    }
+    /* Room first: a name without an item would be a hole. */
+    if (c->ids.n == c->cap && make_room(c) != 0)
+        return NAMES_NONE;
     const uint32_t number = names_add(&c->ids, item_id, len);
     if (number != NAMES_NONE)
         c->item[number] = (struct catalog_item){.price = NAN, .available = true};
@@ -144,12 +168,14 @@ int catalog_put(struct catalog *c, uint32_t number, const struct penchant_item *
     free(old->category);
     free(old->brand);
     *old = it;
+    mark_listable(c, number);
     return PENCHANT_OK;
 }
 
 void catalog_delete(struct catalog *c, uint32_t number)
 {
     c->item[number].deleted = true;
+    mark_listable(c, number);
 }
 
 uint32_t catalog_category(const struct catalog *c, const char *category)

@@ -33,6 +33,7 @@ struct catalog {
     struct names ids;          /* item_id -> number */
     struct names attributes;   /* the vocabulary */
     struct catalog_item *item; /* (ids.n) */
+    uint64_t *unlistable;      /* bit i % 64 of [i / 64]: item i may be in no list */
     uint32_t cap;
 };
 
