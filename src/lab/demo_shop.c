@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The demo's shop: its past as files, imported and learned as a user's own would be. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/timing.h"
+#include "cli/cli.h"
+#include "lab/demo.h"
+#include "lab/shop_words.h"
+
+enum { PATH_SIZE = 160 };
+
+static FILE *create(const char *path, struct penchant_error *err)
+{
+    FILE *f = fopen(path, "w");
+    if (!f)
+        error_set(err, PENCHANT_EIO, "%s cannot be written: %s", path, strerror(errno));
+    return f;
+}
+
+static int finish(FILE *f, const char *path, struct penchant_error *err)
+{
+    const bool failed = ferror(f);
+    if (fclose(f) || failed)
+        return error_set(err, PENCHANT_EIO, "%s cannot be written: %s", path,
+                         strerror(errno));
+    return PENCHANT_OK;
+}
+
+static int write_items(const struct shop_world *w, const char *path,
+                       struct penchant_error *err)
+{
+    FILE *f = create(path, err);
+    if (!f)
+        return PENCHANT_EIO;
+    fputs("item_id,title,category,brand,price\n", f);
+    for (uint32_t i = 0; i < w->n_items; i++) {
+        const struct shop_item *item = &w->item[i];
+        const char *shelf = shop_categories[item->shelf].path;
+        fprintf(f, "%s,%s,%.*s|%s,%s,%.2f\n", item->id, item->title,
+                (int)strcspn(shelf, "/"), shelf, shelf, shop_brands[item->brand].name.en,
+                item->price);
+    }
+    return finish(f, path, err);
+}
+
+static int write_events(const struct shop_world *w, const struct shop_act *act, size_t n,
+                        const char *path, struct penchant_error *err)
+{
+    FILE *f = create(path, err);
+    if (!f)
+        return PENCHANT_EIO;
+    fputs("user_id,session_id,event,item_id,timestamp,value,query\n", f);
+    for (size_t i = 0; i < n; i++) {
+        const struct shop_act *a = &act[i];
+        fprintf(f, "%s,v%u,%s,%s,%lld,", w->shopper[a->shopper].id, a->visit, a->event,
+                a->item == SHOP_NO_ITEM ? "" : w->item[a->item].id, (long long)a->ts_us);
+        if (!isnan(a->value))
+            fprintf(f, "%.2f", a->value);
+        fprintf(f, ",%s\n", a->query ? a->query : "");
+    }
+    return finish(f, path, err);
+}
+
+static void on_complaint(void *cookie, const char *line)
+{
+    progress_end(cookie);
+    fprintf(stderr, "%s\n", line);
+}
+
+static int import(struct demo *demo, struct penchant *shop, const char *events,
+                  const char *items, struct penchant_error *err)
+{
+    struct penchant_import_options o;
+    struct penchant_import_report r = {0};
+    penchant_import_options_default(&o);
+    o.events = events;
+    o.items = items;
+    o.progress = progress_show;
+    o.complain = on_complaint;
+    o.cookie = &demo->progress;
+    const int status = penchant_import(shop, &o, &r, err);
+    progress_end(&demo->progress);
+    if (status)
+        return status;
+    printf(
+        "A shop of %u items on %d shelves, with %u shoppers' last %u days: %llu events,\n"
+        "written as CSV and imported in %.1f s (seed %llu).\n\n",
+        demo->world->n_items, SHOP_CATEGORIES, demo->world->options.shoppers,
+        demo->world->options.days, (unsigned long long)r.events, r.seconds,
+        (unsigned long long)demo->seed);
+    fflush(stdout);
+    return PENCHANT_OK;
+}
+
+int demo_make_shop(struct demo *demo, struct penchant **shop, struct penchant_error *err)
+{
+    static int level = PENCHANT_WARN;
+    char events[PATH_SIZE], items[PATH_SIZE], dir[PATH_SIZE];
+    struct shop_act *act = NULL;
+    size_t n = 0;
+    snprintf(events, sizeof(events), "%s/events.csv", demo->dir);
+    snprintf(items, sizeof(items), "%s/items.csv", demo->dir);
+    snprintf(dir, sizeof(dir), "%s/shop", demo->dir);
+    struct penchant_options o;
+    penchant_options_default(&o);
+    o.dir = dir;
+    o.log = cli_log;
+    o.log_cookie = &level;
+    int status = shop_world_past(demo->world, &act, &n, err);
+    if (status == PENCHANT_OK)
+        status = write_items(demo->world, items, err);
+    if (status == PENCHANT_OK)
+        status = write_events(demo->world, act, n, events, err);
+    if (status == PENCHANT_OK)
+        status = penchant_open(shop, &o, err);
+    if (status == PENCHANT_OK)
+        status = import(demo, *shop, events, items, err);
+    free(act);
+    return status;
+}
+
+/* A third of the demo, at most 45 s, is enough to be ahead of counting. */
+static double training_minutes(const struct demo *demo)
+{
+    const double most = demo->seconds ? fmin(45, demo->seconds / 3.0) : 45;
+    return most / 60;
+}
+
+int demo_learn(struct demo *demo, struct penchant *shop, struct penchant_error *err)
+{
+    char dir[PATH_SIZE];
+    struct penchant_train_options o;
+    struct penchant_train_report r = {0};
+    struct penchant_evaluation e = {0};
+    snprintf(dir, sizeof(dir), "%s/shop", demo->dir);
+    penchant_train_options_default(&o);
+    o.dir = dir;
+    o.minutes = training_minutes(demo);
+    o.seed = demo->seed;
+    o.progress = progress_show;
+    o.cookie = &demo->progress;
+    int status = penchant_train(&o, &r, err);
+    progress_end(&demo->progress);
+    if (status == PENCHANT_OK)
+        status = penchant_evaluate(shop, &e, err);
+    if (status)
+        return status;
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    buf_printf(&b, "Trained for %.0f s (%s, dim %u, %u epochs, %.0f positions/s):\n\n",
+               r.seconds, r.preset, r.dim, r.epochs, r.tokens_per_s);
+    cli_print_quality(&b, &e);
+    const int printed = cli_print("demo", &b);
+    buf_release(&b);
+    return printed ? error_set(err, PENCHANT_EIO, "standard output cannot be written")
+                   : PENCHANT_OK;
+}
