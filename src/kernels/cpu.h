@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this processor (and the operating system) lets us use; read once. Kernels are chosen
- * from it at run time. cpu_limit() lowers the level, so that tests and benchmarks can force
- * the slower paths; PENCHANT_CPU=plain|avx2|avx512 in the environment does the same at start.
+ * What this processor (and the operating system) lets us use; read once. Kernels are
+ * chosen from it at run time. cpu_limit() lowers the level, so that tests and benchmarks
+ * can force the slower paths; PENCHANT_CPU=plain|avx2|avx512 in the environment does the
+ * same at start.
  */
 #ifndef KERNELS_CPU_H
 #define KERNELS_CPU_H

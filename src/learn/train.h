@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Training of the sequence model on histories. Knows no files: the engine and the lab bring
- * the histories and keep the result. The same data, options, seed and thread count give the
- * same parameters bit for bit (on one instruction set; time-bound runs may end elsewhere).
+ * Training of the sequence model on histories. Knows no files: the engine and the lab
+ * bring the histories and keep the result. The same data, options, seed and thread count
+ * give the same parameters bit for bit (on one instruction set; time-bound runs may end
+ * elsewhere).
  */
 #ifndef LEARN_TRAIN_H
 #define LEARN_TRAIN_H
@@ -14,18 +15,18 @@
 enum train_loss { TRAIN_FULL, TRAIN_SAMPLED, TRAIN_GBCE };
 
 /*
- * What is learned from. User u's events [start[u], train_end[u]) are trained on; the events
- * [train_end[u], start[u + 1]) are validation targets, each predicted from all before it. A
- * user whose train_end is their start is for validation only.
+ * What is learned from. User u's events [start[u], train_end[u]) are trained on; the
+ * events [train_end[u], start[u + 1]) are validation targets, each predicted from all
+ * before it. A user whose train_end is their start is for validation only.
  */
 struct train_data {
     const struct history *history;
-    const uint64_t *train_end;    /* (n_users) */
-    bool exclude_seen;            /* validation ranks only items not seen before */
-    const uint32_t *attr_start;   /* (n_items + 1), or NULL: no attributes */
+    const uint64_t *train_end;  /* (n_users) */
+    bool exclude_seen;          /* validation ranks only items not seen before */
+    const uint32_t *attr_start; /* (n_items + 1), or NULL: no attributes */
     const uint32_t *attr;
     uint32_t n_attributes, n_types;
-    char *const *attribute_name;  /* (n_attributes) copied into the model, or NULL */
+    char *const *attribute_name; /* (n_attributes) copied into the model, or NULL */
 };
 
 struct train_options {
@@ -33,14 +34,14 @@ struct train_options {
     char preset[16];
     enum train_loss loss;
     uint32_t negatives;
-    float dropout, learning_rate, weight_decay, label_smoothing;
+    float dropout, learning_rate, weight_decay;
     uint32_t warmup_steps, batch_tokens;
-    double minutes;       /* 0: no bound */
-    uint32_t max_epochs;  /* 0: no bound */
-    uint32_t patience;    /* validations without a better one before it stops */
+    double minutes;      /* 0: no bound */
+    uint32_t max_epochs; /* 0: no bound */
+    uint32_t patience;   /* validations without a better one before it stops */
     uint64_t seed;
     uint32_t threads;
-    bool bf16;            /* logits in bfloat16 where the processor has it */
+    bool bf16; /* logits in bfloat16 where the processor has it */
     penchant_progress_fn *progress;
     void *cookie;
     /* Called with every best model so far, for checkpoints; may be NULL. */
@@ -57,16 +58,16 @@ int train_options_from(struct train_options *out, const struct penchant_train_op
                        const struct train_data *data, struct penchant_error *err);
 
 /*
- * Trains until validation NDCG@10 stops improving, time or epochs run out, or progress asks
- * to stop. *best is the best model on validation, the caller's to free.
+ * Trains until validation NDCG@10 stops improving, time or epochs run out, or progress
+ * asks to stop. *best is the best model on validation, the caller's to free.
  */
 int train_run(struct model **best, const struct train_data *data,
               const struct train_options *o, struct penchant_train_report *report,
               struct penchant_error *err);
 
 /*
- * Query vectors of many prefixes at once, for evaluation: case c predicts the event `at[c]`
- * of the history from the user's events before it, at that event's time. out is
+ * Query vectors of many prefixes at once, for evaluation: case c predicts the event
+ * `at[c]` of the history from the user's events before it, at that event's time. out is
  * (n_cases, dim); a case without a known item before it gets zeros.
  */
 int train_vectors(const struct model *m, const struct history *h, const uint64_t *at,

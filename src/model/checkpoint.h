@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Checkpoints are safetensors files (8-byte little-endian header length, JSON header, F32
- * data); the configuration and a caller's notes stand as strings in __metadata__. Item and
- * type numbers are the shop's; attributes are stored by name.
+ * data); the configuration and a caller's notes stand as strings in __metadata__. Item
+ * and type numbers are the shop's; attributes are stored by name.
  */
 #ifndef MODEL_CHECKPOINT_H
 #define MODEL_CHECKPOINT_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One user's history through the model, event by event, for serving. A state keeps the keys
- * and values of the window, so that an event costs one position and a request another (its
- * last position depends on the time of the request). A full window drops its oldest quarter
- * and is encoded anew. Appending one by one and encoding at once give the same bits.
+ * One user's history through the model, event by event, for serving. A state keeps the
+ * keys and values of the window, so that an event costs one position and a request
+ * another (its last position depends on the time of the request). A full window drops its
+ * oldest quarter and is encoded anew. Appending one by one and encoding at once give the
+ * same bits.
  *
  * A state belongs to one caller at a time; models may be shared. A state is made for one
  * model and is worthless with another.
@@ -15,7 +16,8 @@
 
 struct encoder_state;
 
-/* Ready-made tables of one model for serving; share it between threads, it is read only. */
+/* Ready-made tables of one model for serving; share it between threads, it is read only.
+ */
 struct encoder;
 
 int encoder_new(struct encoder **out, const struct model *m, struct penchant_error *err);
@@ -29,10 +31,12 @@ size_t encoder_state_bytes(const struct encoder *e);
 uint64_t encoder_state_events(const struct encoder_state *s);
 
 /* Takes events in, oldest first. An item past n_items is skipped but counted. */
-void encoder_append(const struct encoder *e, struct encoder_state *s, const uint32_t *item,
-                    const uint8_t *type, const int64_t *ts_us, size_t n);
+void encoder_append(const struct encoder *e, struct encoder_state *s,
+                    const uint32_t *item, const uint8_t *type, const int64_t *ts_us,
+                    size_t n);
 
-/* The query vector (dim) for a request at now_us; 0, or -1 while no known item went in. */
+/* The query vector (dim) for a request at now_us; 0, or -1 while no known item went in.
+ */
 int encoder_query(const struct encoder *e, struct encoder_state *s, int64_t now_us,
                   float *vector);
 

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sequence model: one causal gated attention block with switches, stacked (DESIGN
- * section 4). SASRec (Kang and McAuley 2018) and HSTU (Zhai et al. 2024) are settings of it.
+ * section 4). SASRec (Kang and McAuley 2018) and HSTU (Zhai et al. 2024) are settings of
+ * it.
  *
- *   item vector   e_i = E[i] + sum over the item's attributes of A[attribute] / sqrt(count)
- *   token         x_t = sqrt(d) e_item + T[type] + G[gap bucket] + P[t]
- *   block         a   = LN(x);  [U,V,Q,K] = f(a W_in)        f = SiLU (gated) or identity
- *                 A_ts = act(Q_t.K_s / sqrt(dh) + b_pos[t-s] + b_time[bucket(t'_t - t_s)])
- *                 x   = x + (U * LN(A V)) W_out  (gated)   or   x + (A V) W_out
- *                 x   = x + relu(LN(x) W_1) W_2            (ffn)
- *   output        h_t = LN(x_t);  score(i) = h_t . e_i, or cos(h_t, e_i) / temperature
+ *   item vector   e_i = E[i] + sum over the item's attributes of A[attribute] /
+ * sqrt(count) token         x_t = sqrt(d) e_item + T[type] + G[gap bucket] + P[t] block
+ * a   = LN(x);  [U,V,Q,K] = f(a W_in)        f = SiLU (gated) or identity A_ts =
+ * act(Q_t.K_s / sqrt(dh) + b_pos[t-s] + b_time[bucket(t'_t - t_s)]) x   = x + (U * LN(A
+ * V)) W_out  (gated)   or   x + (A V) W_out x   = x + relu(LN(x) W_1) W_2 (ffn) output
+ * h_t = LN(x_t);  score(i) = h_t . e_i, or cos(h_t, e_i) / temperature
  *
  * act is a causal softmax, or SiLU / max_length. t'_t is the time of the event to be
  * predicted at position t: the next one's, or now. All parameters live in one slab of
- * floats; a tensor is an offset into it, so that the optimiser, the checkpoint and the sum
- * over threads are one loop each.
+ * floats; a tensor is an offset into it, so that the optimiser, the checkpoint and the
+ * sum over threads are one loop each.
  *
- * A model is immutable once it is shared; functions that take it const may run in parallel.
+ * A model is immutable once it is shared; functions that take it const may run in
+ * parallel.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -27,7 +28,7 @@
 
 #include "base/status.h"
 
-enum { MODEL_MAX_BLOCKS = 16, MODEL_GAP_BUCKETS = 64, MODEL_TIME_BUCKETS = 128 };
+enum { MODEL_MAX_BLOCKS = 16, MODEL_TIME_BUCKETS = 64 };
 enum model_attention { MODEL_SOFTMAX, MODEL_SILU };
 
 struct model_config {
@@ -52,20 +53,20 @@ struct model_tensor {
 };
 
 struct model_block {
-    struct model_tensor norm1; /* (2, d) scale, shift */
-    struct model_tensor in;    /* (d, 3d) [V,Q,K], gated (d, 4d) [U,V,Q,K] */
+    struct model_tensor norm1;          /* (2, d) scale, shift */
+    struct model_tensor in;             /* (d, 3d) [V,Q,K], gated (d, 4d) [U,V,Q,K] */
     struct model_tensor norm_attention; /* (2, d), gated */
     struct model_tensor out;            /* (d, d) */
-    struct model_tensor bias_position;  /* (1, max_length) by t-s */
+    struct model_tensor bias_position;  /* (1, max_length) [max_length - 1 - (t - s)] */
     struct model_tensor bias_time;      /* (1, MODEL_TIME_BUCKETS) */
     struct model_tensor norm2, ffn1, ffn2; /* (2, d), (d, ffn_dim), (ffn_dim, d) */
 };
 
 struct model {
     struct model_config config;
-    struct model_tensor item;      /* (n_items, d) first in the slab */
-    struct model_tensor attribute; /* (n_attributes, d) */
-    struct model_tensor type, gap, position, norm; /* (n_types, d) (GAP_BUCKETS, d) .. */
+    struct model_tensor item;                      /* (n_items, d) last in the slab */
+    struct model_tensor attribute;                 /* (n_attributes, d) */
+    struct model_tensor type, gap, position, norm; /* (n_types, d) (TIME_BUCKETS, d) .. */
     struct model_block block[MODEL_MAX_BLOCKS];
     size_t n_params;
     float *param; /* (n_params) 64-byte aligned; an absent tensor has rows 0 */
@@ -76,12 +77,17 @@ struct model {
 };
 
 /*
- * Lays out and allocates a model with zero parameters. attr_start and attr (may be NULL) are
- * copied. PENCHANT_EINVALID for a configuration that makes no sense (dim % heads, ..).
+ * Lays out and allocates a model with zero parameters. attr_start and attr (may be NULL)
+ * are copied. PENCHANT_EINVALID for a configuration that makes no sense (dim % heads,
+ * ..).
  */
 int model_new(struct model **out, const struct model_config *config,
-              const uint32_t *attr_start, const uint32_t *attr, struct penchant_error *err);
+              const uint32_t *attr_start, const uint32_t *attr,
+              struct penchant_error *err);
 void model_free(struct model *m);
+
+/* Copies the attributes' names in, (n_attributes); PENCHANT_ENOMEM. */
+int model_name_attributes(struct model *m, char *const *name);
 
 /* A copy with its own slab; NULL when out of memory. */
 struct model *model_clone(const struct model *m);
@@ -98,10 +104,36 @@ static inline float *model_at(const struct model *m, const struct model_tensor *
     return t->rows ? m->param + t->offset : NULL;
 }
 
-/* The item vectors as scores use them (n_items, d): attributes added, normalised if so. */
+/*
+ * The item vectors as scores use them (n_items, d): attributes added; with `normalise`
+ * scaled to length 1 / temperature, so that a score is a plain product with the unit
+ * vector h / |h|.
+ */
 void model_item_vectors(const struct model *m, float *out);
 
-/* The bucket of a time difference: 0 unknown or negative, then half octaves of seconds. */
-uint32_t model_time_bucket(int64_t delta_us, uint32_t n_buckets);
+/*
+ * The bucket of a time difference in seconds: 0 for less than one (and for unknown ones),
+ * then two to an octave (split at 1.5 times a power of two), [0, MODEL_TIME_BUCKETS).
+ */
+static inline uint32_t model_time_bucket(float seconds)
+{
+    union {
+        float f;
+        uint32_t bits;
+    } u = {.f = seconds};
+    if (!(seconds >= 1.0f))
+        return 0;
+    const uint32_t bucket = (u.bits >> 22) - (127u << 1) + 1;
+    return bucket < MODEL_TIME_BUCKETS ? bucket : MODEL_TIME_BUCKETS - 1;
+}
+
+/* 1 / sqrt(count): what each of an item's attributes counts. */
+float model_attribute_weight(uint32_t count);
+
+/* 1 / |x|, finite also for zero. */
+float model_unit_scale(const float *x, size_t d);
+
+/* Item i's vector without normalisation into out (d). */
+void model_item_vector(const struct model *m, uint32_t i, float *out);
 
 #endif

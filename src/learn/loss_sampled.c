@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Softmax over the target and items drawn for a chunk of rows. */
+#include <math.h>
+#include <string.h>
+
+#include "learn/loss.h"
+
+static float expected_log(const struct loss_tables *t, uint32_t item)
+{
+    const float uniform = 0.5f / (float)t->model->config.n_items;
+    return logf((float)t->negatives * (uniform + 0.5f * t->frequency[item]));
+}
+
+static void draw(const struct loss_tables *t, struct loss_scratch *s, struct rng *rng)
+{
+    for (uint32_t j = 0; j < t->negatives; j++) {
+        const bool uniform = j % 2 == 0;
+        const uint32_t n = uniform ? t->model->config.n_items : (uint32_t)t->n_events;
+        const uint32_t at = rng_below(rng, n);
+        s->id[j] = uniform ? at : t->events[at];
+    }
+}
+
+/* A vector as scores use it. */
+static void scored_vector(const struct loss_tables *t, uint32_t item, float *out)
+{
+    const struct model_config *c = &t->model->config;
+    model_item_vector(t->model, item, out);
+    if (c->normalise)
+        t->k->scale(out, model_unit_scale(out, c->dim) / c->temperature, c->dim);
+}
+
+/* Adds a gradient of a scored vector to that of the item. */
+static void add_item(const struct loss_tables *t, struct gradient *g, uint32_t item,
+                     const float *d_scored)
+{
+    const struct model_config *c = &t->model->config;
+    float vector[1024];
+    if (!c->normalise) {
+        t->k->add(gradient_row(g, item), d_scored, c->dim);
+        return;
+    }
+    model_item_vector(t->model, item, vector);
+    gradient_unit_backward(t->k, gradient_row(g, item), d_scored, vector,
+                           1.0f / c->temperature, c->dim);
+}
+
+static void gather(const struct loss_tables *t, struct loss_scratch *s)
+{
+    const size_t d = t->model->config.dim, n = t->negatives;
+    for (size_t j = 0; j < n; j++) {
+        scored_vector(t, s->id[j], s->negative + j * d);
+        for (size_t i = 0; i < d; i++)
+            s->negative_t[i * n + j] = s->negative[j * d + i];
+    }
+}
+
+/* One row's scores to gradients; the last column is the target. */
+static void row_gradient(const struct loss_tables *t, const struct loss_scratch *s,
+                         const float *correction, float *score, uint32_t target,
+                         float weight, struct gradient *g)
+{
+    const size_t n = t->negatives;
+    const float at = score[n];
+    float top;
+    for (size_t j = 0; j < n; j++)
+        score[j] = s->id[j] == target ? -1e30f : score[j] - correction[j];
+    const float sum = t->k->exp_row(score, &top, n + 1);
+    g->loss += (double)(top - at) + log((double)sum);
+    score[n] -= sum;
+    t->k->scale(score, weight / sum, n + 1);
+}
+
+void loss_chunk_sampled(const struct loss_tables *t, struct loss_scratch *s,
+                        const uint32_t *target, size_t rows, const struct loss_rows *r,
+                        struct gradient *g)
+{
+    const size_t d = t->model->config.dim, n = t->negatives, cols = n + 1;
+    float vector[1024], *correction = s->dnegative; /* free until the end */
+    draw(t, s, r->rng);
+    gather(t, s);
+    for (size_t j = 0; j < n; j++)
+        correction[j] = expected_log(t, s->id[j]);
+    t->k->gemm(&(struct gemm){.m = rows,
+                              .n = n,
+                              .k = d,
+                              .a = s->h,
+                              .a_row = d,
+                              .a_col = 1,
+                              .b = s->negative_t,
+                              .ldb = n,
+                              .c = s->score,
+                              .ldc = cols});
+    for (size_t i = 0; i < rows; i++) {
+        float *row = s->score + i * cols;
+        scored_vector(t, target[i], vector);
+        row[n] = t->k->dot(s->h + i * d, vector, d);
+        row_gradient(t, s, correction, row, target[i], r->weight, g);
+    }
+    t->k->gemm(&(struct gemm){.m = rows,
+                              .n = d,
+                              .k = n,
+                              .a = s->score,
+                              .a_row = cols,
+                              .a_col = 1,
+                              .b = s->negative,
+                              .ldb = d,
+                              .c = s->dh,
+                              .ldc = d});
+    t->k->gemm(&(struct gemm){.m = n,
+                              .n = d,
+                              .k = rows,
+                              .a = s->score,
+                              .a_row = 1,
+                              .a_col = cols,
+                              .b = s->h,
+                              .ldb = d,
+                              .c = s->dnegative,
+                              .ldc = d});
+    for (size_t j = 0; j < n; j++)
+        add_item(t, g, s->id[j], s->dnegative + j * d);
+    for (size_t i = 0; i < rows; i++) {
+        const float p = s->score[i * cols + n];
+        scored_vector(t, target[i], vector);
+        t->k->add_scaled(s->dh + i * d, vector, p, d);
+        memcpy(vector, s->h + i * d, d * sizeof(float));
+        t->k->scale(vector, p, d);
+        add_item(t, g, target[i], vector);
+    }
+}

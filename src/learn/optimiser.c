@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "learn/optimiser.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int optimiser_init(struct optimiser *o, const struct model *m, float decay)
+{
+    *o = (struct optimiser){
+        .beta1 = 0.9f, .beta2 = 0.98f, .epsilon = 1e-8f, .decay = decay};
+    o->mean = calloc(m->n_params, sizeof(float));
+    o->square = calloc(m->n_params, sizeof(float));
+    if (o->mean && o->square)
+        return PENCHANT_OK;
+    optimiser_release(o);
+    return PENCHANT_ENOMEM;
+}
+
+void optimiser_release(struct optimiser *o)
+{
+    free(o->mean);
+    free(o->square);
+    *o = (struct optimiser){0};
+}
+
+struct update {
+    struct optimiser *o;
+    struct model *m;
+    const struct gradient *g;
+    float rate;
+    uint32_t part, parts;
+};
+
+static void update_range(const struct update *u, size_t at, const float *gradient,
+                         size_t n, bool decays)
+{
+    struct optimiser *o = u->o;
+    const struct adam a = {
+        .param = u->m->param + at,
+        .mean = o->mean + at,
+        .square = o->square + at,
+        .gradient = gradient,
+        .n = n,
+        .rate = u->rate,
+        .beta1 = o->beta1,
+        .beta2 = o->beta2,
+        .epsilon = o->epsilon,
+        .decay = decays ? o->decay : 0,
+        .bias1 = (float)(1 - pow((double)o->beta1, (double)o->step)),
+        .bias2 = (float)(1 - pow((double)o->beta2, (double)o->step)),
+    };
+    u->g->k->adam(&a);
+}
+
+static int update_tensor(void *arg, const struct model_tensor *t)
+{
+    const struct update *u = arg;
+    const size_t d = t->cols;
+    const bool item = t == &u->m->item;
+    if (item && !u->g->item) {
+        for (uint32_t i = u->part; i < u->g->n_rows; i += u->parts)
+            update_range(u, t->offset + u->g->row[i] * d, u->g->value + i * d, d, true);
+        return 0;
+    }
+    const size_t n = (size_t)t->rows * d;
+    const size_t first = n * u->part / u->parts, end = n * (u->part + 1) / u->parts;
+    const float *gradient = item ? u->g->item : u->g->dense + t->offset;
+    const bool decays = !strstr(t->name, "norm") && !strstr(t->name, "bias");
+    update_range(u, t->offset + first, gradient + first, end - first, decays);
+    return 0;
+}
+
+static void update_part(void *arg, uint32_t i)
+{
+    struct update u = *(const struct update *)arg;
+    u.part = i;
+    model_each_tensor(u.m, update_tensor, &u);
+}
+
+void optimiser_update(struct optimiser *o, struct model *m, const struct gradient *g,
+                      float rate, struct pool *pool)
+{
+    struct update u = {.o = o, .m = m, .g = g, .rate = rate, .parts = pool_threads(pool)};
+    o->step++;
+    pool_run(pool, update_part, &u, u.parts);
+}

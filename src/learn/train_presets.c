@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From what a user asked for to complete options. Presets are rows; `auto` looks only at
+ * the shape of the data (how many items, how long the histories are, whether there is a
+ * clock).
+ */
+#include <string.h>
+
+#include "learn/train.h"
+
+struct preset {
+    const char *name;
+    struct model_config model;
+    enum train_loss loss;
+    uint32_t negatives;
+    float dropout, learning_rate, weight_decay;
+};
+
+static const struct preset presets[] = {
+    {
+        .name = "sasrec",
+        .model = {.dim = 128,
+                  .blocks = 2,
+                  .heads = 2,
+                  .max_length = 200,
+                  .ffn_dim = 128,
+                  .attention = MODEL_SOFTMAX,
+                  .position = true,
+                  .gap = true},
+        .loss = TRAIN_FULL,
+        .negatives = 512,
+        .dropout = 0.2f,
+        .learning_rate = 1e-3f,
+        .weight_decay = 0,
+    },
+    {
+        .name = "hstu",
+        .model = {.dim = 128,
+                  .blocks = 2,
+                  .heads = 2,
+                  .max_length = 200,
+                  .gated = true,
+                  .attention = MODEL_SILU,
+                  .bias_position = true,
+                  .bias_time = true,
+                  .position = true,
+                  .gap = true},
+        .loss = TRAIN_FULL,
+        .negatives = 512,
+        .dropout = 0.2f,
+        .learning_rate = 1e-3f,
+        .weight_decay = 0,
+    },
+};
+
+/* Above this many items the full softmax costs more than it gives. */
+enum { FULL_SOFTMAX_ITEMS = 60000 };
+
+static const struct preset *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++)
+        if (strcmp(presets[i].name, name) == 0)
+            return &presets[i];
+    return NULL;
+}
+
+static double mean_length(const struct history *h)
+{
+    return h->n_users ? (double)h->n / h->n_users : 0;
+}
+
+/* Long histories carry more in the order and time of events: HSTU; short ones: SASRec. */
+static const struct preset *choose(const struct train_data *data)
+{
+    return find(mean_length(data->history) > 50 ? "hstu" : "sasrec");
+}
+
+static int parse_loss(const char *name, enum train_loss *loss, struct penchant_error *err)
+{
+    static const char *const names[] = {"full", "sampled", "gbce"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *loss = (enum train_loss)i;
+            return PENCHANT_OK;
+        }
+    return error_field(err, PENCHANT_EINVALID, 0, "loss",
+                       "loss is %.20s, not full, sampled "
+                       "or gbce",
+                       name);
+}
+
+static int overrides(struct train_options *out, const struct penchant_train_options *o,
+                     struct penchant_error *err)
+{
+    struct model_config *m = &out->model;
+    if (o->dim) {
+        m->ffn_dim = m->ffn_dim ? o->dim : 0;
+        m->dim = o->dim;
+    }
+    m->blocks = o->blocks ? o->blocks : m->blocks;
+    m->heads = o->heads ? o->heads : m->heads;
+    m->max_length = o->max_length ? o->max_length : m->max_length;
+    out->negatives = o->negatives ? o->negatives : out->negatives;
+    out->dropout = o->dropout >= 0 ? (float)o->dropout : out->dropout;
+    out->learning_rate =
+        o->learning_rate >= 0 ? (float)o->learning_rate : out->learning_rate;
+    out->weight_decay = o->weight_decay >= 0 ? (float)o->weight_decay : out->weight_decay;
+    out->max_epochs = o->max_epochs;
+    out->batch_tokens = o->batch_tokens ? o->batch_tokens : out->batch_tokens;
+    out->minutes = o->minutes;
+    out->seed = o->seed;
+    out->threads = o->threads ? o->threads : 2;
+    out->progress = o->progress;
+    out->cookie = o->cookie;
+    return o->loss ? parse_loss(o->loss, &out->loss, err) : PENCHANT_OK;
+}
+
+static int check(const struct train_options *o, struct penchant_error *err)
+{
+    const struct {
+        const char *field;
+        bool wrong;
+        const char *reason;
+    } rule[] = {
+        {"dropout", !(o->dropout >= 0 && o->dropout < 1), "must be in [0, 1)"},
+        {"learning_rate", !(o->learning_rate > 0 && o->learning_rate < 1),
+         "must be above 0 and below 1"},
+        {"weight_decay", !(o->weight_decay >= 0 && o->weight_decay <= 10),
+         "must be 0 to 10"},
+        {"minutes", !(o->minutes >= 0 && o->minutes < 1e6), "must be 0 to 1000000"},
+        {"threads", o->threads > 256, "must be at most 256"},
+        {"negatives", o->negatives < 1 || o->negatives > 65536, "must be 1 to 65536"},
+        {"batch_tokens", o->batch_tokens > 1u << 24, "must be at most 16777216"},
+        {"loss", o->loss == TRAIN_GBCE && o->model.normalise,
+         "gbce does not go with normalised scores"},
+    };
+    for (size_t i = 0; i < sizeof(rule) / sizeof(rule[0]); i++)
+        if (rule[i].wrong)
+            return error_field(err, PENCHANT_EINVALID, 0, rule[i].field, "%s %s",
+                               rule[i].field, rule[i].reason);
+    return PENCHANT_OK;
+}
+
+int train_options_from(struct train_options *out, const struct penchant_train_options *o,
+                       const struct train_data *data, struct penchant_error *err)
+{
+    const bool automatic = !o->preset || strcmp(o->preset, "auto") == 0;
+    const struct preset *p = automatic ? choose(data) : find(o->preset);
+    if (!p)
+        return error_field(err, PENCHANT_EINVALID, 0, "preset",
+                           "preset is %.20s, not auto, sasrec or hstu", o->preset);
+    *out = (struct train_options){.model = p->model, .loss = p->loss};
+    snprintf(out->preset, sizeof(out->preset), "%s", p->name);
+    out->negatives = p->negatives;
+    out->dropout = p->dropout;
+    out->learning_rate = p->learning_rate;
+    out->weight_decay = p->weight_decay;
+    out->warmup_steps = 100;
+    out->batch_tokens = 16384;
+    out->patience = 10;
+    out->bf16 = true;
+    if (data->history->n_items > FULL_SOFTMAX_ITEMS)
+        out->loss = TRAIN_SAMPLED;
+    int status = overrides(out, o, err);
+    if (status == PENCHANT_OK)
+        status = check(out, err);
+    if (!data->history->has_clock)
+        out->model.gap = out->model.bias_time = false;
+    out->model.n_items = data->history->n_items;
+    out->model.n_attributes = data->attr_start ? data->n_attributes : 0;
+    out->model.n_types = data->n_types;
+    return status;
+}
