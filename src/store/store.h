@@ -4,9 +4,12 @@
  * shown. A store is one implementation of the table below; store_sqlite.c is the default,
  * store_memory.c the executable specification (both pass tests/test_store.c).
  *
- * One thread writes (the engine's writer); changes stand between begin and commit, and a
- * commit that returned PENCHANT_OK is on disk. After PENCHANT_EIO from a commit the store
- * must be closed. Scans may run on the writing thread only, outside or inside a transaction.
+ * One thread at a time uses a store. Changes stand between begin and commit, and a commit
+ * that returned PENCHANT_OK is on disk. A write that the disk refuses ends all writing:
+ * the store goes on answering scans, but every later begin fails with PENCHANT_EIO until
+ * it is opened anew (after a failed sync nobody knows what the disk holds). Scans may run
+ * outside or inside a transaction. In a store that is read-only, begin .. rollback holds
+ * one consistent view while another process writes.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -20,14 +23,14 @@
 struct store;
 
 struct store_slate {
-    const char *id;    /* recommendation_id */
+    const char *id; /* recommendation_id */
     int64_t ts_us;
-    uint32_t user;     /* NAMES_NONE: unknown visitor */
+    uint32_t user; /* NAMES_NONE: unknown visitor */
     uint32_t n;
-    const uint32_t *items;      /* (n) best first */
-    const float *propensities;  /* (n), or NULL: chosen deterministically, all 1 */
+    const uint32_t *items;     /* (n) best first */
+    const float *propensities; /* (n), or NULL: chosen deterministically, all 1 */
     uint64_t model_version;
-    const char *placement;      /* NULL: none */
+    const char *placement; /* NULL: none */
 };
 
 struct store_item {
@@ -36,7 +39,8 @@ struct store_item {
     bool available, deleted;
 };
 
-/* Scans call back per row, in order of number; a non-zero answer ends the scan with it. */
+/* Scans call back per row, in order of number; a non-zero answer ends the scan with it.
+ */
 typedef int store_name_fn(void *cookie, uint32_t id, const char *name);
 typedef int store_item_fn(void *cookie, uint32_t id, const struct store_item *item);
 typedef int store_event_fn(void *cookie, const struct event *e);
@@ -44,60 +48,73 @@ typedef int store_slate_fn(void *cookie, const struct store_slate *s);
 
 struct store_options {
     const char *path; /* of the database file; ignored by memory */
-    bool read_only;   /* reads beside a writer; sees what was committed at each scan */
-    bool create;
+    bool read_only;   /* reads beside a writer */
+    bool create;      /* else a missing file is PENCHANT_ENOTFOUND */
 };
 
+/* Erased users are not counted, deleted items are. Cheap: nothing is scanned. */
 struct store_counts {
-    uint64_t events, users, items, slates, last_seq, bytes;
+    uint64_t events, users, items, slates;
+    uint64_t last_seq; /* the number of the last event that was ever appended */
+    uint64_t bytes;    /* on disk */
 };
 
 /* One row per implementation. Functions return 0 or a negative penchant_status. */
 struct store_backend {
     const char *name;
-    int (*open)(struct store **out, const struct store_options *o, struct penchant_error *);
-    void (*close)(struct store *s);
+    int (*open)(struct store **out, const struct store_options *o,
+                struct penchant_error *err);
+    void (*close)(struct store *s); /* an open transaction is rolled back */
 
-    int (*begin)(struct store *s, struct penchant_error *);
-    int (*commit)(struct store *s, struct penchant_error *);
-    void (*rollback)(struct store *s);
+    int (*begin)(struct store *s, struct penchant_error *err);
+    /* On failure the transaction is rolled back. */
+    int (*commit)(struct store *s, struct penchant_error *err);
+    void (*rollback)(struct store *s); /* harmless without a transaction */
 
     /* Names get the numbers that the caller's tables gave them (0, 1, 2, ..). */
-    int (*add_user)(struct store *s, uint32_t id, const char *name, struct penchant_error *);
-    int (*add_type)(struct store *s, uint32_t id, const char *name, struct penchant_error *);
+    int (*add_user)(struct store *s, uint32_t id, const char *name,
+                    struct penchant_error *err);
+    int (*add_type)(struct store *s, uint32_t id, const char *name,
+                    struct penchant_error *err);
     int (*put_item)(struct store *s, uint32_t id, const struct store_item *item,
-                    struct penchant_error *);
+                    struct penchant_error *err);
     /* e->seq must be the last one plus 1. */
-    int (*append_event)(struct store *s, const struct event *e, struct penchant_error *);
+    int (*append_event)(struct store *s, const struct event *e,
+                        struct penchant_error *err);
     /* Remembers an event_id's hash; *seen tells that it was there. */
-    int (*add_event_id)(struct store *s, uint64_t hash, bool *seen, struct penchant_error *);
+    int (*add_event_id)(struct store *s, uint64_t hash, bool *seen,
+                        struct penchant_error *err);
     int (*append_slate)(struct store *s, const struct store_slate *slate,
-                        struct penchant_error *);
-    /* Facts by name: "clock" = "0" | "1", .. value NULL removes. */
+                        struct penchant_error *err);
+    /* Facts by name: "clock" = "0" | "1", .. value NULL removes. Names that begin with
+       "store." are the store's own. */
     int (*put_fact)(struct store *s, const char *name, const char *value,
-                    struct penchant_error *);
+                    struct penchant_error *err);
 
+    /* An erased user has the name "". */
     int (*scan_users)(struct store *s, store_name_fn *fn, void *cookie,
-                      struct penchant_error *);
+                      struct penchant_error *err);
     int (*scan_types)(struct store *s, store_name_fn *fn, void *cookie,
-                      struct penchant_error *);
+                      struct penchant_error *err);
     int (*scan_items)(struct store *s, store_item_fn *fn, void *cookie,
-                      struct penchant_error *);
-    int (*scan_events)(struct store *s, uint64_t after_seq, store_event_fn *fn, void *cookie,
-                       struct penchant_error *);
+                      struct penchant_error *err);
+    int (*scan_events)(struct store *s, uint64_t after_seq, store_event_fn *fn,
+                       void *cookie, struct penchant_error *err);
     int (*scan_slates)(struct store *s, store_slate_fn *fn, void *cookie,
-                       struct penchant_error *);
+                       struct penchant_error *err);
     /* Copies a fact into text[n]; "" when it is missing. */
     int (*get_fact)(struct store *s, const char *name, char *text, size_t n,
-                    struct penchant_error *);
-    int (*counts)(struct store *s, struct store_counts *out, struct penchant_error *);
+                    struct penchant_error *err);
+    int (*counts)(struct store *s, struct store_counts *out, struct penchant_error *err);
 
-    /* Erases users' events, slates and names (their numbers stay used); bytes overwritten. */
+    /* Erases users' events, slates and names (their numbers stay used), the bytes
+       overwritten. Outside a transaction; durable on return. */
     int (*erase_users)(struct store *s, const uint32_t *id, size_t n,
-                       struct penchant_error *);
-    /* Erases the events in [first_seq, last_seq] for which drop() is true (import cleaning). */
+                       struct penchant_error *err);
+    /* Takes those of the present transaction's events out again, from first_seq on, for
+       which drop() is true (import cleaning). Their numbers stay used. */
     int (*drop_events)(struct store *s, uint64_t first_seq, store_event_fn *drop,
-                       void *cookie, uint64_t *dropped, struct penchant_error *);
+                       void *cookie, uint64_t *dropped, struct penchant_error *err);
 };
 
 /* Each implementation's struct store begins with this. */

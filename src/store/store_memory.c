@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store that keeps nothing: plain arrays, as the executable specification of store.h
+ * and for tests. Every write adds a row at the end of a table (a replaced item or fact
+ * gets a newer row that counts), so undoing a transaction is cutting the tables to the
+ * lengths that they had at its begin.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store.h"
+
+enum table_id { USERS, TYPES, ITEMS, EVENTS, SLATES, FACTS, EVENT_IDS, TABLES };
+
+struct item_row {
+    uint32_t id;
+    struct store_item item;
+};
+
+struct fact_row {
+    const char *name, *value; /* value NULL: removed */
+};
+
+struct table {
+    char *row;
+    size_t n, cap, begun; /* begun: n at the begin of the transaction */
+};
+
+struct memory_store {
+    struct store base;
+    struct table table[TABLES];
+    bool writing;
+    uint64_t last_seq, begun_seq;
+    uint64_t *seen; /* open addressing over EVENT_IDS: row + 1, or 0 */
+    size_t slots;
+};
+
+/* ---- tables ---- */
+
+static void drop_text(const char *text)
+{
+    free((char *)(uintptr_t)text);
+}
+
+static void release_name(void *row)
+{
+    drop_text(*(const char **)row);
+}
+
+static void release_item(void *row)
+{
+    const struct store_item *i = &((struct item_row *)row)->item;
+    drop_text(i->item_id);
+    drop_text(i->title);
+    drop_text(i->category);
+    drop_text(i->brand);
+}
+
+static void release_event(void *row)
+{
+    const struct event *e = row;
+    drop_text(e->session);
+    drop_text(e->recommendation);
+    drop_text(e->extra);
+}
+
+static void release_slate(void *row)
+{
+    const struct store_slate *s = row;
+    drop_text(s->id);
+    drop_text(s->placement);
+    free((uint32_t *)(uintptr_t)s->items);
+    free((float *)(uintptr_t)s->propensities);
+}
+
+static void release_fact(void *row)
+{
+    drop_text(((struct fact_row *)row)->name);
+    drop_text(((struct fact_row *)row)->value);
+}
+
+static void release_nothing(void *row)
+{
+    (void)row;
+}
+
+static const struct {
+    size_t size;
+    void (*release)(void *row);
+} kind[TABLES] = {
+    [USERS] = {sizeof(char *), release_name},
+    [TYPES] = {sizeof(char *), release_name},
+    [ITEMS] = {sizeof(struct item_row), release_item},
+    [EVENTS] = {sizeof(struct event), release_event},
+    [SLATES] = {sizeof(struct store_slate), release_slate},
+    [FACTS] = {sizeof(struct fact_row), release_fact},
+    [EVENT_IDS] = {sizeof(uint64_t), release_nothing},
+};
+
+static void *row_at(struct memory_store *s, enum table_id id, size_t i)
+{
+    return s->table[id].row + i * kind[id].size;
+}
+
+static void cut(struct memory_store *s, enum table_id id, size_t n)
+{
+    while (s->table[id].n > n)
+        kind[id].release(row_at(s, id, --s->table[id].n));
+}
+
+/* Adds a row and takes its texts over; on failure they are released. */
+static int add_row(struct memory_store *s, enum table_id id, void *row, bool complete,
+                   struct penchant_error *err)
+{
+    struct table *t = &s->table[id];
+    if (complete && t->n == t->cap) {
+        const size_t cap = t->cap ? 2 * t->cap : 64;
+        char *grown = realloc(t->row, cap * kind[id].size);
+        complete = grown != NULL;
+        t->row = complete ? grown : t->row;
+        t->cap = complete ? cap : t->cap;
+    }
+    if (!complete || !s->writing) {
+        kind[id].release(row);
+        return complete ? error_set(err, PENCHANT_EINVALID, "no transaction was begun")
+                        : error_memory(err);
+    }
+    memcpy(row_at(s, id, t->n++), row, kind[id].size);
+    return PENCHANT_OK;
+}
+
+/* Copies n bytes; NULL stays NULL. *complete turns false when there is no memory. */
+static void *copy(const void *bytes, size_t n, bool *complete)
+{
+    if (!bytes)
+        return NULL;
+    void *out = malloc(n ? n : 1);
+    if (out)
+        memcpy(out, bytes, n);
+    *complete = *complete && out;
+    return out;
+}
+
+static const char *copy_text(const char *text, bool *complete)
+{
+    return text ? copy(text, strlen(text) + 1, complete) : NULL;
+}
+
+/* ---- opening and transactions ---- */
+
+static int memory_open(struct store **out, const struct store_options *o,
+                       struct penchant_error *err)
+{
+    *out = NULL;
+    if (o->read_only)
+        return error_set(err, PENCHANT_EINVALID,
+                         "a store in memory cannot be read beside its writer");
+    struct memory_store *s = calloc(1, sizeof(*s));
+    if (!s)
+        return error_memory(err);
+    s->base.ops = &store_memory;
+    *out = &s->base;
+    return PENCHANT_OK;
+}
+
+static void memory_close(struct store *store)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    if (!s)
+        return;
+    for (enum table_id id = 0; id < TABLES; id++) {
+        cut(s, id, 0);
+        free(s->table[id].row);
+    }
+    free(s->seen);
+    free(s);
+}
+
+static int memory_begin(struct store *store, struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    if (s->writing)
+        return error_set(err, PENCHANT_EIO, "a transaction has been begun already");
+    for (enum table_id id = 0; id < TABLES; id++)
+        s->table[id].begun = s->table[id].n;
+    s->begun_seq = s->last_seq;
+    s->writing = true;
+    return PENCHANT_OK;
+}
+
+static int memory_commit(struct store *store, struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    if (!s->writing)
+        return error_set(err, PENCHANT_EIO, "no transaction was begun");
+    s->writing = false;
+    return PENCHANT_OK;
+}
+
+static size_t hash_slot(const struct memory_store *s, uint64_t hash)
+{
+    const uint64_t *id = (const uint64_t *)(void *)s->table[EVENT_IDS].row;
+    size_t i = hash & (s->slots - 1);
+    while (s->seen[i] && id[s->seen[i] - 1] != hash)
+        i = (i + 1) & (s->slots - 1);
+    return i;
+}
+
+static void index_event_ids(struct memory_store *s)
+{
+    const uint64_t *id = (const uint64_t *)(void *)s->table[EVENT_IDS].row;
+    if (s->slots)
+        memset(s->seen, 0, s->slots * sizeof(*s->seen));
+    for (size_t i = 0; i < s->table[EVENT_IDS].n; i++)
+        s->seen[hash_slot(s, id[i])] = i + 1;
+}
+
+static void memory_rollback(struct store *store)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    if (!s->writing)
+        return;
+    for (enum table_id id = 0; id < TABLES; id++)
+        cut(s, id, s->table[id].begun);
+    s->last_seq = s->begun_seq;
+    index_event_ids(s);
+    s->writing = false;
+}
+
+/* ---- writing ---- */
+
+static int add_name(struct store *store, enum table_id table, uint32_t id,
+                    const char *name, struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    if (id != s->table[table].n)
+        return error_set(err, PENCHANT_ECORRUPT, "number %u follows %zu", id,
+                         s->table[table].n);
+    bool complete = true;
+    const char *row = copy_text(name, &complete);
+    return add_row(s, table, &row, complete, err);
+}
+
+static int memory_add_user(struct store *store, uint32_t id, const char *name,
+                           struct penchant_error *err)
+{
+    return add_name(store, USERS, id, name, err);
+}
+
+static int memory_add_type(struct store *store, uint32_t id, const char *name,
+                           struct penchant_error *err)
+{
+    return add_name(store, TYPES, id, name, err);
+}
+
+static int memory_put_item(struct store *store, uint32_t id,
+                           const struct store_item *item, struct penchant_error *err)
+{
+    bool complete = true;
+    struct item_row row = {.id = id, .item = *item};
+    row.item.item_id = copy_text(item->item_id, &complete);
+    row.item.title = copy_text(item->title, &complete);
+    row.item.category = copy_text(item->category, &complete);
+    row.item.brand = copy_text(item->brand, &complete);
+    return add_row((struct memory_store *)store, ITEMS, &row, complete, err);
+}
+
+static int memory_append_event(struct store *store, const struct event *e,
+                               struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    if (e->seq != s->last_seq + 1)
+        return error_set(err, PENCHANT_EINVALID, "event %llu follows %llu",
+                         (unsigned long long)e->seq, (unsigned long long)s->last_seq);
+    bool complete = true;
+    struct event row = *e;
+    row.session = copy_text(e->session, &complete);
+    row.recommendation = copy_text(e->recommendation, &complete);
+    row.extra = copy_text(e->extra, &complete);
+    const int status = add_row(s, EVENTS, &row, complete, err);
+    if (status == PENCHANT_OK)
+        s->last_seq = e->seq;
+    return status;
+}
+
+static int memory_add_event_id(struct store *store, uint64_t hash, bool *seen,
+                               struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    const size_t n = s->table[EVENT_IDS].n;
+    if (2 * n >= s->slots) {
+        const size_t slots = s->slots ? 2 * s->slots : 64;
+        uint64_t *grown = realloc(s->seen, slots * sizeof(*grown));
+        if (!grown)
+            return error_memory(err);
+        s->seen = grown;
+        s->slots = slots;
+        index_event_ids(s);
+    }
+    const size_t slot = hash_slot(s, hash);
+    *seen = s->seen[slot] != 0;
+    const int status = *seen ? PENCHANT_OK : add_row(s, EVENT_IDS, &hash, true, err);
+    if (!*seen && status == PENCHANT_OK)
+        s->seen[slot] = n + 1;
+    return status;
+}
+
+static int memory_append_slate(struct store *store, const struct store_slate *slate,
+                               struct penchant_error *err)
+{
+    bool complete = true;
+    struct store_slate row = *slate;
+    row.id = copy_text(slate->id, &complete);
+    row.placement = copy_text(slate->placement, &complete);
+    row.items = copy(slate->items, slate->n * sizeof(uint32_t), &complete);
+    row.propensities = copy(slate->propensities, slate->n * sizeof(float), &complete);
+    return add_row((struct memory_store *)store, SLATES, &row, complete, err);
+}
+
+static int memory_put_fact(struct store *store, const char *name, const char *value,
+                           struct penchant_error *err)
+{
+    bool complete = true;
+    struct fact_row row = {.name = copy_text(name, &complete)};
+    row.value = copy_text(value, &complete);
+    return add_row((struct memory_store *)store, FACTS, &row, complete, err);
+}
+
+/* ---- reading ---- */
+
+static int scan_names(struct store *store, enum table_id table, store_name_fn *fn,
+                      void *cookie)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    int answer = 0;
+    for (uint32_t i = 0; !answer && i < s->table[table].n; i++)
+        answer = fn(cookie, i, *(const char **)row_at(s, table, i));
+    return answer;
+}
+
+static int memory_scan_users(struct store *store, store_name_fn *fn, void *cookie,
+                             struct penchant_error *err)
+{
+    (void)err;
+    return scan_names(store, USERS, fn, cookie);
+}
+
+static int memory_scan_types(struct store *store, store_name_fn *fn, void *cookie,
+                             struct penchant_error *err)
+{
+    (void)err;
+    return scan_names(store, TYPES, fn, cookie);
+}
+
+/* How many items there are: numbers are dense. */
+static uint32_t count_items(struct memory_store *s)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < s->table[ITEMS].n; i++) {
+        const struct item_row *row = row_at(s, ITEMS, i);
+        n = row->id >= n ? row->id + 1 : n;
+    }
+    return n;
+}
+
+static int memory_scan_items(struct store *store, store_item_fn *fn, void *cookie,
+                             struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    const uint32_t n = count_items(s);
+    const struct store_item **newest = calloc(n ? n : 1, sizeof(struct store_item *));
+    if (!newest)
+        return error_memory(err);
+    for (size_t i = 0; i < s->table[ITEMS].n; i++) {
+        const struct item_row *row = row_at(s, ITEMS, i);
+        newest[row->id] = &row->item;
+    }
+    int answer = 0;
+    for (uint32_t id = 0; !answer && id < n; id++)
+        if (newest[id])
+            answer = fn(cookie, id, newest[id]);
+    free(newest);
+    return answer;
+}
+
+static int memory_scan_events(struct store *store, uint64_t after_seq, store_event_fn *fn,
+                              void *cookie, struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    (void)err;
+    int answer = 0;
+    for (size_t i = 0; !answer && i < s->table[EVENTS].n; i++) {
+        const struct event *e = row_at(s, EVENTS, i);
+        answer = e->seq > after_seq ? fn(cookie, e) : 0;
+    }
+    return answer;
+}
+
+static int memory_scan_slates(struct store *store, store_slate_fn *fn, void *cookie,
+                              struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    (void)err;
+    int answer = 0;
+    for (size_t i = 0; !answer && i < s->table[SLATES].n; i++)
+        answer = fn(cookie, row_at(s, SLATES, i));
+    return answer;
+}
+
+static int memory_get_fact(struct store *store, const char *name, char *text, size_t n,
+                           struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    *text = 0;
+    for (size_t i = s->table[FACTS].n; i-- > 0;) {
+        const struct fact_row *row = row_at(s, FACTS, i);
+        if (strcmp(row->name, name) != 0)
+            continue;
+        if (row->value && (size_t)snprintf(text, n, "%s", row->value) >= n)
+            return error_set(err, PENCHANT_ELIMIT, "the fact %s is too long", name);
+        break;
+    }
+    return PENCHANT_OK;
+}
+
+static int memory_counts(struct store *store, struct store_counts *out,
+                         struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    (void)err;
+    *out = (struct store_counts){
+        .events = s->table[EVENTS].n,
+        .items = count_items(s),
+        .slates = s->table[SLATES].n,
+        .last_seq = s->last_seq,
+    };
+    for (size_t i = 0; i < s->table[USERS].n; i++)
+        out->users += **(const char **)row_at(s, USERS, i) != 0;
+    return PENCHANT_OK;
+}
+
+/* ---- erasing ---- */
+
+/* Keeps the rows from `first` on for which gone() is false; how many went. */
+static size_t remove_rows(struct memory_store *s, enum table_id id, size_t first,
+                          bool (*gone)(const void *row, void *arg), void *arg)
+{
+    struct table *t = &s->table[id];
+    size_t kept = first;
+    for (size_t i = first; i < t->n; i++) {
+        void *row = row_at(s, id, i);
+        if (gone(row, arg))
+            kind[id].release(row);
+        else if (i != kept++)
+            memcpy(row_at(s, id, kept - 1), row, kind[id].size);
+    }
+    const size_t n = t->n - kept;
+    t->n = kept;
+    return n;
+}
+
+struct user_list {
+    const uint32_t *id;
+    size_t n;
+};
+
+static bool listed(const struct user_list *users, uint32_t user)
+{
+    for (size_t i = 0; i < users->n; i++)
+        if (users->id[i] == user)
+            return true;
+    return false;
+}
+
+static bool event_of(const void *row, void *users)
+{
+    return listed(users, ((const struct event *)row)->user);
+}
+
+static bool slate_of(const void *row, void *users)
+{
+    return listed(users, ((const struct store_slate *)row)->user);
+}
+
+static int memory_erase_users(struct store *store, const uint32_t *id, size_t n,
+                              struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    if (s->writing)
+        return error_set(err, PENCHANT_EIO, "users are erased outside a transaction");
+    struct user_list users = {id, n};
+    remove_rows(s, EVENTS, 0, event_of, &users);
+    remove_rows(s, SLATES, 0, slate_of, &users);
+    for (size_t i = 0; i < n; i++) {
+        char *name = *(char **)row_at(s, USERS, id[i]);
+        memset(name, 0, strlen(name));
+    }
+    return PENCHANT_OK;
+}
+
+struct drop {
+    store_event_fn *fn;
+    void *cookie;
+    uint64_t first_seq;
+};
+
+static bool event_dropped(const void *row, void *arg)
+{
+    const struct drop *d = arg;
+    const struct event *e = row;
+    return e->seq >= d->first_seq && d->fn(d->cookie, e) != 0;
+}
+
+static int memory_drop_events(struct store *store, uint64_t first_seq,
+                              store_event_fn *drop, void *cookie, uint64_t *dropped,
+                              struct penchant_error *err)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    *dropped = 0;
+    if (!s->writing || first_seq <= s->begun_seq)
+        return error_set(err, PENCHANT_EINVALID,
+                         "only events of this transaction can be dropped");
+    struct drop d = {drop, cookie, first_seq};
+    *dropped = remove_rows(s, EVENTS, s->table[EVENTS].begun, event_dropped, &d);
+    return PENCHANT_OK;
+}
+
+const struct store_backend store_memory = {
+    .name = "memory",
+    .open = memory_open,
+    .close = memory_close,
+    .begin = memory_begin,
+    .commit = memory_commit,
+    .rollback = memory_rollback,
+    .add_user = memory_add_user,
+    .add_type = memory_add_type,
+    .put_item = memory_put_item,
+    .append_event = memory_append_event,
+    .add_event_id = memory_add_event_id,
+    .append_slate = memory_append_slate,
+    .put_fact = memory_put_fact,
+    .scan_users = memory_scan_users,
+    .scan_types = memory_scan_types,
+    .scan_items = memory_scan_items,
+    .scan_events = memory_scan_events,
+    .scan_slates = memory_scan_slates,
+    .get_fact = memory_get_fact,
+    .counts = memory_counts,
+    .erase_users = memory_erase_users,
+    .drop_events = memory_drop_events,
+};

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that reads. What a row may not hold is PENCHANT_ECORRUPT. */
+#include "store/store_sqlite.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static const char *text_at(sqlite3_stmt *st, int column)
+{
+    return (const char *)sqlite3_column_text(st, column);
+}
+
+static double real_at(sqlite3_stmt *st, int column)
+{
+    return sqlite3_column_type(st, column) == SQLITE_NULL
+               ? NAN
+               : sqlite3_column_double(st, column);
+}
+
+static int corrupt(const char *table, struct penchant_error *err)
+{
+    return error_set(err, PENCHANT_ECORRUPT, "a row of %s cannot be", table);
+}
+
+/* The end of a scan: rc is SQLite's last answer, answer what the callback said. */
+static int finish(struct sqlite_store *s, sqlite3_stmt *st, int rc, int answer,
+                  struct penchant_error *err)
+{
+    const int status =
+        answer || rc == SQLITE_DONE ? answer : sqlite_error(s, rc, "read the shop", err);
+    sqlite3_reset(st);
+    return status;
+}
+
+static int scan_names(struct store *store, enum sqlite_statement id, store_name_fn *fn,
+                      void *cookie, struct penchant_error *err)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    sqlite3_stmt *st = sqlite_prepared(s, id, err);
+    if (!st)
+        return PENCHANT_EIO;
+    int rc, answer = 0;
+    while (!answer && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        uint32_t number;
+        const char *name = text_at(st, 1);
+        answer = sqlite_number(st, 0, &number) && name ? fn(cookie, number, name)
+                                                       : corrupt("names", err);
+    }
+    return finish(s, st, rc, answer, err);
+}
+
+int sqlite_scan_users(struct store *store, store_name_fn *fn, void *cookie,
+                      struct penchant_error *err)
+{
+    return scan_names(store, SQL_SCAN_USERS, fn, cookie, err);
+}
+
+int sqlite_scan_types(struct store *store, store_name_fn *fn, void *cookie,
+                      struct penchant_error *err)
+{
+    return scan_names(store, SQL_SCAN_TYPES, fn, cookie, err);
+}
+
+int sqlite_scan_items(struct store *store, store_item_fn *fn, void *cookie,
+                      struct penchant_error *err)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    sqlite3_stmt *st = sqlite_prepared(s, SQL_SCAN_ITEMS, err);
+    if (!st)
+        return PENCHANT_EIO;
+    int rc, answer = 0;
+    while (!answer && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        uint32_t number;
+        const struct store_item item = {
+            .item_id = text_at(st, 1),
+            .title = text_at(st, 2),
+            .category = text_at(st, 3),
+            .brand = text_at(st, 4),
+            .price = real_at(st, 5),
+            .available = sqlite3_column_int(st, 6) != 0,
+            .deleted = sqlite3_column_int(st, 7) != 0,
+        };
+        answer = sqlite_number(st, 0, &number) && item.item_id ? fn(cookie, number, &item)
+                                                               : corrupt("items", err);
+    }
+    return finish(s, st, rc, answer, err);
+}
+
+int sqlite_scan_events(struct store *store, uint64_t after_seq, store_event_fn *fn,
+                       void *cookie, struct penchant_error *err)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    sqlite3_stmt *st = sqlite_prepared(s, SQL_SCAN_EVENTS, err);
+    if (!st)
+        return PENCHANT_EIO;
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)after_seq);
+    int rc, answer = 0;
+    while (!answer && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        struct event e = {
+            .seq = (uint64_t)sqlite3_column_int64(st, 0),
+            .ts_us = sqlite3_column_int64(st, 1),
+            .item = NAMES_NONE,
+            .value = real_at(st, 5),
+            .quantity = real_at(st, 6),
+            .session = text_at(st, 7),
+            .recommendation = text_at(st, 8),
+            .extra = text_at(st, 9),
+        };
+        const bool good =
+            sqlite_number(st, 2, &e.user) && sqlite_number(st, 4, &e.type) &&
+            (sqlite3_column_type(st, 3) == SQLITE_NULL || sqlite_number(st, 3, &e.item));
+        answer = good ? fn(cookie, &e) : corrupt("events", err);
+    }
+    return finish(s, st, rc, answer, err);
+}
+
+int sqlite_scan_slates(struct store *store, store_slate_fn *fn, void *cookie,
+                       struct penchant_error *err)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    sqlite3_stmt *st = sqlite_prepared(s, SQL_SCAN_SLATES, err);
+    if (!st)
+        return PENCHANT_EIO;
+    int rc, answer = 0;
+    while (!answer && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        struct store_slate slate = {
+            .id = text_at(st, 0),
+            .ts_us = sqlite3_column_int64(st, 1),
+            .user = NAMES_NONE,
+            .items = sqlite3_column_blob(st, 3),
+            .propensities = sqlite3_column_blob(st, 4),
+            .model_version = (uint64_t)sqlite3_column_int64(st, 5),
+            .placement = text_at(st, 6),
+        };
+        const int bytes = sqlite3_column_bytes(st, 3);
+        slate.n = (uint32_t)bytes / sizeof(uint32_t);
+        const bool good = slate.id && bytes % (int)sizeof(uint32_t) == 0 &&
+                          (!slate.propensities || sqlite3_column_bytes(st, 4) == bytes) &&
+                          (sqlite3_column_type(st, 2) == SQLITE_NULL ||
+                           sqlite_number(st, 2, &slate.user));
+        answer = good ? fn(cookie, &slate) : corrupt("slates", err);
+    }
+    return finish(s, st, rc, answer, err);
+}
+
+int sqlite_get_fact(struct store *store, const char *name, char *text, size_t n,
+                    struct penchant_error *err)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    *text = 0;
+    sqlite3_stmt *st = sqlite_prepared(s, SQL_GET_FACT, err);
+    if (!st)
+        return PENCHANT_EIO;
+    sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+    const int rc = sqlite3_step(st);
+    int status = PENCHANT_OK;
+    if (rc == SQLITE_ROW) {
+        const char *value = text_at(st, 0);
+        if (value && (size_t)snprintf(text, n, "%s", value) >= n)
+            status = error_set(err, PENCHANT_ELIMIT, "the fact %s is too long", name);
+    } else if (rc != SQLITE_DONE) {
+        status = sqlite_error(s, rc, "read a fact", err);
+    }
+    sqlite3_reset(st);
+    return status;
+}
+
+/* A fact that is a number; 0 when it is missing. */
+static int fact_number(struct store *store, const char *name, uint64_t *out,
+                       struct penchant_error *err)
+{
+    char text[32];
+    const int status = sqlite_get_fact(store, name, text, sizeof(text), err);
+    *out = strtoull(text, NULL, 10);
+    return status;
+}
+
+static int one_number(struct sqlite_store *s, enum sqlite_statement id, uint64_t *out,
+                      struct penchant_error *err)
+{
+    sqlite3_stmt *st = sqlite_prepared(s, id, err);
+    if (!st)
+        return PENCHANT_EIO;
+    const int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *out = (uint64_t)sqlite3_column_int64(st, 0);
+    return finish(s, st, rc == SQLITE_ROW ? SQLITE_DONE : rc, 0, err);
+}
+
+/* The largest number that a table ever gave: what it holds or held before an erasure. */
+static int last_number(struct sqlite_store *s, enum sqlite_statement id, const char *fact,
+                       uint64_t *out, struct penchant_error *err)
+{
+    uint64_t held = 0;
+    int status = one_number(s, id, out, err);
+    if (status == PENCHANT_OK)
+        status = fact_number(&s->base, fact, &held, err);
+    if (held > *out)
+        *out = held;
+    return status;
+}
+
+int sqlite_last_numbers(struct sqlite_store *s, uint64_t *seq, uint64_t *slate,
+                        struct penchant_error *err)
+{
+    const int status = last_number(s, SQL_MAX_EVENT, FACT_LAST_SEQ, seq, err);
+    return status ? status : last_number(s, SQL_MAX_SLATE, FACT_LAST_SLATE, slate, err);
+}
+
+static uint64_t file_bytes(const char *path)
+{
+    struct stat st;
+    return path && stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+int sqlite_counts(struct store *store, struct store_counts *out,
+                  struct penchant_error *err)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    const char *path = sqlite3_db_filename(s->db, "main");
+    uint64_t events = 0, slates = 0, users = 0;
+    *out = (struct store_counts){.bytes = file_bytes(path)};
+    out->bytes += file_bytes(sqlite3_filename_wal(path));
+    int status = sqlite_last_numbers(s, &out->last_seq, &out->slates, err);
+    if (status == PENCHANT_OK)
+        status = one_number(s, SQL_COUNT_USERS, &out->users, err);
+    if (status == PENCHANT_OK)
+        status = one_number(s, SQL_COUNT_ITEMS, &out->items, err);
+    if (status == PENCHANT_OK)
+        status = fact_number(store, FACT_EVENTS_ERASED, &events, err);
+    if (status == PENCHANT_OK)
+        status = fact_number(store, FACT_SLATES_ERASED, &slates, err);
+    if (status == PENCHANT_OK)
+        status = fact_number(store, FACT_USERS_ERASED, &users, err);
+    out->events = out->last_seq - events;
+    out->slates -= slates;
+    out->users -= users;
+    return status;
+}
