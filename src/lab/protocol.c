@@ -66,7 +66,14 @@ static int compare_times(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The events from a moment on are test; the moment has the share of events after it. */
+/* The moment from which on about this share of the sorted times lies, the last at least.
+ */
+static int64_t cut(const int64_t *times, uint64_t n, double share)
+{
+    const uint64_t before = (uint64_t)((double)n * (1 - share) + 0.5);
+    return times[before < n ? before : n - 1];
+}
+
 static int stage_temporal(const struct history *h, double share, uint8_t *stage,
                           struct penchant_error *err)
 {
@@ -80,9 +87,11 @@ static int stage_temporal(const struct history *h, double share, uint8_t *stage,
         return error_memory(err);
     memcpy(times, h->ts_us, h->n * sizeof(*times));
     qsort(times, h->n, sizeof(*times), compare_times);
-    const double n = (double)h->n;
-    const int64_t test = times[(uint64_t)(n * (1 - share))];
-    const int64_t validation = times[(uint64_t)(n * (1 - share) * (1 - share))];
+    const int64_t test = cut(times, h->n, share);
+    uint64_t rest = 0;
+    while (times[rest] < test)
+        rest++;
+    const int64_t validation = rest ? cut(times, rest, share) : test;
     const int64_t first = times[0];
     free(times);
     if (validation == first || test == validation)
