@@ -57,6 +57,8 @@ $(BUILD)/%_avx512.o:     CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -m
 $(BUILD)/%_avx512vnni.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mprefer-vector-width=512
 $(BUILD)/%_avx512bf16.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mprefer-vector-width=512
 
+$(BUILD)/server/openapi_text.o: docs/openapi.json
+
 $(BUILD)/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c $< -o $@

@@ -46,9 +46,11 @@ json_t *json_input_load(const char *text, size_t n, char why[JSON_INPUT_WHY])
     }
     json_error_t error = {0};
     json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
-    if (!root)
+    if (!root && memchr(text, '\n', n))
         snprintf(why, JSON_INPUT_WHY, "%s (line %d, column %d)", error.text, error.line,
                  error.column);
+    else if (!root)
+        snprintf(why, JSON_INPUT_WHY, "%s (column %d)", error.text, error.column);
     return root;
 }
 
