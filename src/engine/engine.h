@@ -71,6 +71,7 @@ struct penchant {
     /* The model in use: engine_snapshot_* are its only users. */
     struct snapshot *snapshot; /* under snapshot_lock; NULL: no model */
     pthread_mutex_t snapshot_lock;
+    uint64_t model_tried; /* identity of the file last looked at; the watcher's */
 
     pthread_t watcher;
     bool watching; /* the watcher was started */

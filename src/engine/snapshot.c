@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loading models and handing them over. A damaged file is told in the log once, and the
+ * old model stays in use.
+ */
+#include "engine/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/hash.h"
+#include "evidence/fit.h"
+#include "model/checkpoint.h"
+
+/* ---- one snapshot
+ * ---------------------------------------------------------------------- */
+
+static void snapshot_free(struct snapshot *s)
+{
+    if (!s)
+        return;
+    topk_index_free(s->index);
+    encoder_free(s->encoder);
+    model_free(s->model);
+    free(s->item_vectors);
+    free(s);
+}
+
+static int read_notes(struct snapshot *s, const char *path, struct penchant_error *err)
+{
+    char text[512];
+    int rc = checkpoint_note(path, NOTE_EVIDENCE, text, sizeof text, err);
+    if (!rc)
+        rc = evidence_weights_parse(text, &s->weights, err);
+    if (!rc)
+        rc = checkpoint_note(path, NOTE_PRESET, s->preset, sizeof s->preset, err);
+    if (!rc)
+        rc = checkpoint_note(path, NOTE_NDCG, text, sizeof text, err);
+    if (rc)
+        return rc;
+    s->ndcg10 = strtod(text, NULL);
+    rc = checkpoint_note(path, NOTE_TRAINED_US, text, sizeof text, err);
+    if (rc)
+        return rc;
+    s->trained_us = strtoll(text, NULL, 10);
+    rc = checkpoint_note(path, NOTE_TRAINED_SEQ, text, sizeof text, err);
+    s->trained_seq = strtoull(text, NULL, 10);
+    return rc;
+}
+
+static int snapshot_load(struct snapshot **out, const char *path,
+                         struct penchant_error *err)
+{
+    struct snapshot *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s)
+        return error_memory(err);
+    int rc = checkpoint_load(&s->model, path, err);
+    if (!rc)
+        rc = read_notes(s, path, err);
+    if (!rc)
+        rc = encoder_new(&s->encoder, s->model, err);
+    if (rc)
+        goto out;
+    s->n_items = s->model->config.n_items;
+    s->dim = s->model->config.dim;
+    s->item_vectors = malloc((size_t)s->n_items * s->dim * sizeof *s->item_vectors);
+    if (!s->item_vectors) {
+        rc = error_memory(err);
+        goto out;
+    }
+    model_item_vectors(s->model, s->item_vectors);
+    rc = topk_index_new(&s->index, s->item_vectors, s->n_items, s->dim, err);
+out:
+    if (rc) {
+        snapshot_free(s);
+        return rc;
+    }
+    *out = s;
+    return PENCHANT_OK;
+}
+
+/* ---- handing over
+ * ---------------------------------------------------------------------- */
+
+struct snapshot *engine_snapshot_acquire(struct penchant *p)
+{
+    pthread_mutex_lock(&p->snapshot_lock);
+    struct snapshot *s = p->snapshot;
+    if (s)
+        s->users++;
+    pthread_mutex_unlock(&p->snapshot_lock);
+    return s;
+}
+
+void engine_snapshot_release(struct penchant *p, struct snapshot *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&p->snapshot_lock);
+    const bool last = --s->users == 0;
+    pthread_mutex_unlock(&p->snapshot_lock);
+    if (last)
+        snapshot_free(s);
+}
+
+/* Puts `s` (or nothing) in the place of the present one. */
+static void replace(struct penchant *p, struct snapshot *s)
+{
+    pthread_mutex_lock(&p->snapshot_lock);
+    struct snapshot *old = p->snapshot;
+    if (s) {
+        s->users = 1;
+        s->version = old ? old->version + 1 : 1;
+    }
+    p->snapshot = s;
+    pthread_mutex_unlock(&p->snapshot_lock);
+    engine_snapshot_release(p, old);
+}
+
+/* A number that changes whenever the file does; 0 when there is none. */
+static uint64_t file_identity(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return 0;
+    const int64_t what[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, st.st_size,
+                            st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
+    return hash_bytes(what, sizeof what) | 1;
+}
+
+/* The identity is taken before the file is read: one that is replaced meanwhile is read
+   again the next time. */
+static void pick_up(struct penchant *p)
+{
+    char path[ENGINE_PATH_MAX];
+    struct penchant_error err = {0};
+    struct snapshot *s;
+    if (!p->dir || engine_path(p, SNAPSHOT_FILE, path, &err))
+        return;
+    const uint64_t identity = file_identity(path);
+    if (identity == 0 || identity == p->model_tried)
+        return;
+    p->model_tried = identity;
+    if (snapshot_load(&s, path, &err)) {
+        engine_log(p, PENCHANT_WARN, "model_refused path=%s reason=\"%s\"", path,
+                   err.text);
+        return;
+    }
+    engine_log(p, PENCHANT_INFO, "model_loaded preset=%s dim=%u items=%u ndcg10=%.4f",
+               s->preset, s->dim, s->n_items, s->ndcg10);
+    replace(p, s);
+    user_states_cache_clear(p->states); /* made with the model before */
+}
+
+int engine_snapshot_open(struct penchant *p, struct penchant_error *err)
+{
+    (void)err; /* a shop without a usable model still serves lists */
+    pick_up(p);
+    return PENCHANT_OK;
+}
+
+void engine_snapshot_refresh(struct penchant *p)
+{
+    pick_up(p);
+}
+
+void engine_snapshot_close(struct penchant *p)
+{
+    replace(p, NULL);
+}
+
+void engine_snapshot_status(struct penchant *p, struct penchant_status_report *out)
+{
+    struct snapshot *s = engine_snapshot_acquire(p);
+    out->has_model = s != NULL;
+    if (s) {
+        memcpy(out->preset, s->preset, sizeof out->preset);
+        out->dim = s->dim;
+        out->blocks = s->model->config.blocks;
+        out->model_version = s->version;
+        out->model_trained_us = s->trained_us;
+        out->model_ndcg10 = s->ndcg10;
+    }
+    engine_snapshot_release(p, s);
+}

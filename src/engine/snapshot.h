@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The model in use, ready to serve. A snapshot is immutable and counted: a request
+ * acquires the present one, uses it without any lock, and releases it; the last to let go
+ * frees it. A new model replaces the old one between two requests.
+ */
+#ifndef ENGINE_SNAPSHOT_H
+#define ENGINE_SNAPSHOT_H
+
+#include "engine/engine.h"
+#include "model/encoder.h"
+#include "retrieval/topk.h"
+
+/* Notes of a checkpoint (model/checkpoint.h) that the engine writes and reads. */
+#define NOTE_EVIDENCE    "evidence" /* evidence_weights_format() */
+#define NOTE_PRESET      "preset"
+#define NOTE_LOSS        "loss"
+#define NOTE_SEED        "seed"
+#define NOTE_NDCG        "ndcg10" /* of the blend, on the held-out events */
+#define NOTE_TRAINED_US  "trained_us"
+#define NOTE_TRAINED_SEQ "trained_seq" /* the last event of the log that was looked at   \
+                                        */
+
+/* Where a shop keeps its model, below its folder. */
+#define SNAPSHOT_DIR  "model"
+#define SNAPSHOT_FILE SNAPSHOT_DIR "/model.safetensors"
+
+struct snapshot {
+    struct model *model;
+    struct encoder *encoder;
+    float *item_vectors; /* (n_items, dim) */
+    struct topk_index *index;
+    uint32_t n_items, dim;
+    struct evidence_weights weights;
+    uint64_t version; /* 1, 2, .. by the order in which this process picked models up */
+    uint64_t trained_seq;
+    int64_t trained_us;
+    double ndcg10;
+    char preset[16];
+    /* private */
+    uint32_t users; /* under snapshot_lock: who may still look, the shop included */
+};
+
+/* NULL: there is no model. Any thread. */
+struct snapshot *engine_snapshot_acquire(struct penchant *p);
+void engine_snapshot_release(struct penchant *p, struct snapshot *s); /* NULL is fine */
+
+#endif
