@@ -23,11 +23,19 @@ struct encoder;
 int encoder_new(struct encoder **out, const struct model *m, struct penchant_error *err);
 void encoder_free(struct encoder *e);
 
-struct encoder_state *encoder_state_new(const struct encoder *e); /* NULL: no memory */
+/*
+ * Where the window begins for a user who has had `events` events: the number of its first
+ * event, counted from 0. It depends on the count alone, so that a state made anew from
+ * there (after a restart, say) is the state that went on all the time, bit for bit.
+ */
+uint64_t encoder_window_start(const struct encoder *e, uint64_t events);
+
+/* An empty state whose first event will be the user's number `first`; NULL: no memory. */
+struct encoder_state *encoder_state_new(const struct encoder *e, uint64_t first);
 void encoder_state_free(struct encoder_state *s);
 size_t encoder_state_bytes(const struct encoder *e);
 
-/* How many events went in since the state was made. */
+/* The number of the event that it takes next: `first` and all that were appended. */
 uint64_t encoder_state_events(const struct encoder_state *s);
 
 /* Takes events in, oldest first. An item past n_items is skipped but counted. */

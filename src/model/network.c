@@ -129,7 +129,7 @@ static void embed(const struct network *net, const struct network_pass *p, float
             else
                 model_item_vector(m, b->item[t], row);
             net->k->scale(row, root, d);
-            if (m->type.rows)
+            if (b->type[t] < m->type.rows)
                 net->k->add(row, model_at(m, &m->type) + b->type[t] * d, d);
             if (m->gap.rows)
                 net->k->add(row, model_at(m, &m->gap) + gap_of(b, t, b->start[s]) * d, d);
@@ -148,7 +148,7 @@ static void embed_backward(const struct network *net, const struct network_pass 
     for (uint32_t s = 0; s < b->n_sequences; s++)
         for (uint32_t t = b->start[s]; t < b->start[s + 1]; t++) {
             const float *row = dx + t * d;
-            if (m->type.rows)
+            if (b->type[t] < m->type.rows)
                 net->k->add(grad + m->type.offset + b->type[t] * d, row, d);
             if (m->gap.rows)
                 net->k->add(grad + m->gap.offset + gap_of(b, t, b->start[s]) * d, row, d);
