@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""penchant benchmark, run as a user would: three protocols on logs made here, what the JSON
+holds, that validation is blind to the test, that a run repeats, that Ctrl-C reports, and what
+is refused. With the research data beside the project also a short run on real ratings."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+
+PENCHANT = os.environ["PENCHANT"]
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SMALL = ["--dim", "16", "--blocks", "1", "--heads", "1", "--max-length", "16", "--epochs", "3",
+         "--batch-tokens", "512"]
+METRICS = ["%s@%d" % (kind, at) for kind in ("hr", "ndcg", "mrr") for at in (5, 10, 20)]
+
+
+def run(*args, status=0):
+    done = subprocess.run([PENCHANT, "benchmark", *args], capture_output=True, text=True)
+    assert done.returncode == status, (args, done.returncode, done.stderr)
+    return done
+
+
+def report(*args):
+    out = run(*args, "--json").stdout
+    assert out.count("\n") == 1 and out.endswith("\n"), "not one line: %r" % out
+    return json.loads(out)
+
+
+def write(folder, name, header, rows):
+    path = os.path.join(folder, name)
+    with open(path, "w") as f:
+        f.write(header + "\n")
+        f.writelines(",".join(map(str, row)) + "\n" for row in rows)
+    return path
+
+
+def shop(users=150, length=10, clock=False, last=None):
+    """Shoppers walk around one of two rings of 16 items, now and then elsewhere."""
+    draw = random.Random(4)
+    rows = []
+    for user in range(users):
+        ring, at = draw.choice("ab"), draw.randrange(16)
+        for i in range(length):
+            stray = draw.random() < 0.1
+            item = "%s%d" % (ring, draw.randrange(16) if stray else (at + i) % 16)
+            time = 1700000000 + 86400 * i + user if clock else i + 1
+            rows.append(("u%d" % user, last if last and i == length - 1 else item, "view", time))
+    return rows
+
+
+def check_quality(quality):
+    assert sorted(quality) == sorted(METRICS), sorted(quality)
+    for name in METRICS:
+        m = quality[name]
+        assert 0 <= m["low"] <= m["value"] <= m["high"] <= 1, (name, m)
+    for kind in ("hr", "ndcg", "mrr"):
+        values = [quality["%s@%d" % (kind, at)]["value"] for at in (5, 10, 20)]
+        assert values == sorted(values), (kind, values)
+    assert quality["mrr@10"]["value"] <= quality["ndcg@10"]["value"] <= quality["hr@10"]["value"]
+
+
+def without_clockwork(r):
+    return {k: v for k, v in r.items() if k not in ("train_seconds", "tokens_per_s", "peak_mb")}
+
+
+def check_leave_one_out(folder):
+    log = write(folder, "log.csv", "user_id,item_id,event,timestamp", shop())
+    items = write(folder, "items.csv", "item_id,title,category",
+                  [("%s%d" % (ring, i), "", ring) for ring in "ab" for i in range(16)])
+    args = ["--protocol", "leave-one-out", "--events", log, "--items", items, "--seed", "3", *SMALL]
+    r = report(*args)
+    for key in ("protocol", "cases", "model", "baselines", "train_seconds", "tokens_per_s",
+                "peak_mb", "preset", "dim", "blocks", "loss", "negatives", "sources", "seed"):
+        assert key in r, key
+    assert (r["protocol"], r["report"], r["cases"], r["items"]) == \
+        ("leave-one-out", "test", 150, 32), r
+    assert (r["dim"], r["blocks"], r["seed"], r["sources"], r["epochs"]) == (16, 1, 3, "all", 3), r
+    assert r["tokens_per_s"] > 0 and r["train_seconds"] > 0 and r["peak_mb"] > 1, r
+    assert r["preset"] in ("sasrec", "hstu") and r["loss"] in ("full", "sampled", "gbce"), r
+    for quality in (r["model"], r["sequence"], *r["baselines"].values()):
+        check_quality(quality)
+    assert sorted(r["baselines"]) == ["covisitation", "popularity"]
+    assert r["baselines"]["covisitation"]["ndcg@10"]["value"] > 0.6, r["baselines"]
+    assert r["baselines"]["popularity"]["ndcg@10"]["value"] < 0.4, r["baselines"]
+    assert r["model"]["ndcg@10"]["value"] > r["baselines"]["popularity"]["ndcg@10"]["value"]
+    over = r["over_best_single"]
+    best = {**r["baselines"], "sequence": r["sequence"]}[over["source"]]
+    for name in ("ndcg@10", "mrr@20"):
+        assert over[name]["low"] <= over[name]["value"] <= over[name]["high"], over
+        gain = r["model"][name]["value"] - best[name]["value"]
+        assert abs(over[name]["value"] - gain) < 1e-5, (over, gain)
+    assert sorted(r["weights"]) == ["covisitation", "popularity", "sequence"], r["weights"]
+    assert without_clockwork(report(*args)) == without_clockwork(r), "a run does not repeat"
+    only = report(*args, "--sources", "sequence")
+    assert only["model"] == only["sequence"] == r["sequence"], "the model depends on the sources"
+    assert only["sources"] == "sequence" and "over_best_single" not in only, only
+    table = run(*args, "--quiet")
+    for word in ("NDCG@10", "covisitation", "all together", "150 cases"):
+        assert word in table.stdout, table.stdout
+    assert table.stderr == "", table.stderr
+    return log
+
+
+def check_validation_is_blind(folder, log):
+    other = write(folder, "other.csv", "user_id,item_id,event,timestamp", shop(last="surprise"))
+    args = ["--protocol", "leave-one-out", "--report", "validation", *SMALL]
+    a, b = report(*args, "--events", log), report(*args, "--events", other)
+    assert a["report"] == "validation" and a["cases"] == 150, a
+    assert without_clockwork(a) == without_clockwork(b), "validation depends on the last events"
+    test = report("--protocol", "leave-one-out", "--events", other, *SMALL)
+    assert test["model"]["hr@10"] != a["model"]["hr@10"], "the test does not"
+
+
+def check_sessions(folder):
+    walks = {}
+    for user, item, _, time in shop(users=400, length=6):
+        walks.setdefault(user, []).append((user, item, time))
+    walks = list(walks.values())
+    header = "session_id,item_id,timestamp"
+    train = write(folder, "train.csv", header, [row for walk in walks[:300] for row in walk])
+    test = write(folder, "test.csv", header,
+                 [row for walk in walks[300:] for row in walk] + [("x", "a1", 1), ("x", "new", 2)])
+    args = ["--protocol", "sessions", "--train", train, "--test", test, *SMALL]
+    r = report(*args)
+    assert (r["protocol"], r["cases"], r["unknown_targets"]) == ("sessions", 501, 1), r
+    check_quality(r["model"])
+    assert r["baselines"]["covisitation"]["mrr@20"]["value"] > 0.6, r["baselines"]
+    assert report(*args, "--min-prefix", "3")["cases"] == 300
+    assert report(*args, "--report", "validation")["cases"] == 150
+
+
+def check_temporal(folder, positions):
+    log = write(folder, "clock.csv", "user_id,item_id,event,timestamp", shop(clock=True))
+    r = report("--protocol", "temporal", "--events", log, "--test-share", "0.2", *SMALL)
+    assert (r["protocol"], r["cases"]) == ("temporal", 300), r
+    assert r["baselines"]["covisitation"]["ndcg@10"]["value"] > 0.6, r["baselines"]
+    refused = run("--protocol", "temporal", "--events", positions, status=1)
+    assert "clock" in refused.stderr and refused.stdout == "", refused.stderr
+
+
+def check_refusals(folder, log):
+    for args, status, word in (
+            ([], 2, "--protocol"),
+            (["--protocol", "random"], 2, "random"),
+            (["--protocol", "sessions", "--events", log], 2, "--train"),
+            (["--protocol", "leave-one-out"], 2, "--events"),
+            (["--protocol", "leave-one-out", "--events", log, "--sources", "magic"], 2, "magic"),
+            (["--protocol", "leave-one-out", "--events", log, "--report", "all"], 2, "all"),
+            (["--protocol", "leave-one-out", "--events", log, "--epoch", "1"], 2, "--epochs"),
+            (["--protocol", "temporal", "--events", log, "--test-share", "2"], 2, "test-share"),
+            (["--protocol", "leave-one-out", "--events", log, "--preset", "magic"], 1, "magic"),
+            (["--protocol", "leave-one-out", "--events", folder + "/none"], 1, "none")):
+        done = run(*args, status=status)
+        assert word in done.stderr and done.stdout == "", (args, done.stderr)
+    assert "--min-prefix" in run("--protocol", "sessions", "--help").stdout
+
+
+def check_interrupt(folder):
+    log = write(folder, "long.csv", "user_id,item_id,event,timestamp", shop(users=2000, length=40))
+    child = subprocess.Popen(
+        [PENCHANT, "benchmark", "--protocol", "leave-one-out", "--events", log, "--blocks", "4",
+         "--dropout", "0.5", "--learning-rate", "0.00001", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in child.stderr:
+        if line.startswith("train"):
+            child.send_signal(signal.SIGINT)
+            break
+    out = child.stdout.read()
+    child.stderr.read()
+    assert child.wait() == 0, child.returncode
+    r = json.loads(out)
+    assert r["stopped"] is True and r["cases"] == 2000, r
+    check_quality(r["model"])
+
+
+def check_ratings():
+    data = os.environ.get("PENCHANT_DATA", os.path.join(ROOT, "..", "shared", "data"))
+    log = os.path.join(data, "ml-100k", "events.csv")
+    if not os.path.exists(log):
+        print("SKIP ml-100k: no %s" % log)
+        return
+    r = report("--protocol", "leave-one-out", "--events", log, "--epochs", "1", "--dim", "32",
+               "--blocks", "1", "--heads", "1", "--max-length", "50")
+    assert (r["cases"], r["items"]) == (943, 1682), r
+    assert r["baselines"]["covisitation"]["ndcg@10"]["value"] > 0.08, r["baselines"]
+    assert r["model"]["ndcg@10"]["value"] > r["baselines"]["popularity"]["ndcg@10"]["value"], r
+    assert report("--protocol", "temporal", "--events", log,
+                  "--sources", "covisitation,popularity")["cases"] > 100
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        log = check_leave_one_out(folder)
+        check_validation_is_blind(folder, log)
+        check_sessions(folder)
+        check_temporal(folder, log)
+        check_refusals(folder, log)
+        check_interrupt(folder)
+    check_ratings()
+    print("ok")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
