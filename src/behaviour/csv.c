@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+static size_t first_line(const char *text, size_t n)
+{
+    const char *end = memchr(text, '\n', n);
+    return end ? (size_t)(end - text) : n;
+}
+
 size_t csv_record_length(const char *text, size_t n, char delimiter)
 {
     size_t i = 0;
@@ -19,6 +25,8 @@ size_t csv_record_length(const char *text, size_t n, char delimiter)
             if (i >= n)
                 return n + 1;
             i++;
+            if (i < n && text[i] != delimiter && text[i] != '\n' && text[i] != '\r')
+                return first_line(text, n);
         }
         while (i < n && text[i] != delimiter && text[i] != '\n')
             i++;

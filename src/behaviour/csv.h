@@ -14,6 +14,7 @@ enum { CSV_MAX_FIELDS = 1024 };
 /*
  * The length of the record that begins at text, without its '\n'. n when the record takes
  * all n bytes and its quotes are closed; more than n when a quote is still open there.
+ * Where text follows a closed quote it was none, and the record is the first line alone.
  */
 size_t csv_record_length(const char *text, size_t n, char delimiter);
 

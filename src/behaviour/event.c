@@ -125,7 +125,7 @@ int event_check(const struct penchant_event *e, size_t index, struct penchant_er
     int rc;
     if (!e->user_id && !e->session_id)
         return error_field(err, PENCHANT_EINVALID, index, "user_id",
-                           "user_id or session_id is required");
+                           "a user_id or a session_id is required");
     if ((rc = check_id(e->user_id, index, "user_id", err)) != 0 ||
         (rc = check_id(e->session_id, index, "session_id", err)) != 0 ||
         (rc = check_name(e->event, index, err)) != 0)

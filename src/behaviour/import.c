@@ -113,7 +113,8 @@ static int next_line(struct import *im, char delimiter, struct reader_line *line
         int rc = reader_next(im->reader, delimiter, line, im->err);
         if (rc <= 0)
             return rc;
-        if (!line->len && !line->problem)
+        /* Between JSON lines white space means nothing. */
+        if (strspn(line->text, delimiter ? "" : " \t") == line->len && !line->problem)
             continue;
         if (im->out->lines++ % PROGRESS_LINES == 0 && (rc = show_progress(im)) != 0)
             return rc;
