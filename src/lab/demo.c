@@ -2,11 +2,9 @@
 /* penchant demo: a made-up shop from nothing to answering over HTTP. Starts threads. */
 #include "lab/demo.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/timing.h"
 #include "cli/cli.h"
@@ -14,26 +12,6 @@
 #include "server/server.h"
 
 static const char COMMAND[] = "demo";
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
-static int make_folder(struct demo *demo)
-{
-    const char *tmp = getenv("TMPDIR");
-    const int n = snprintf(demo->dir, sizeof(demo->dir), "%s/penchant-demo-XXXXXX",
-                           tmp && tmp[0] ? tmp : "/tmp");
-    if (n < 0 || (size_t)n >= sizeof(demo->dir) || !mkdtemp(demo->dir)) {
-        demo->dir[0] = 0;
-        return cli_fail(CLI_FAILED, COMMAND, "no temporary folder can be made");
-    }
-    return CLI_OK;
-}
 
 static int make_world(struct demo *demo)
 {
@@ -124,6 +102,7 @@ out:
 
 int cmd_demo(int argc, char **argv)
 {
+    struct penchant_error err = {0};
     struct demo demo = {.seed = 1, .began_ns = timing_steady_ns()};
     const struct cli_option options[] = {
         {"seconds", 0, CLI_U32, &demo.seconds, "N", "until Ctrl-C", 5, 86400,
@@ -144,11 +123,10 @@ int cmd_demo(int argc, char **argv)
     cli_catch_stop();
     signal(SIGPIPE, SIG_IGN);
     progress_init(&demo.progress, demo.quiet, &cli_stop);
-    status = make_folder(&demo);
-    if (status == CLI_OK)
-        status = tell(&demo);
-    if (demo.dir[0])
-        nftw(demo.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (temp_dir_make(demo.dir, &err))
+        return cli_fail_error(COMMAND, &err);
+    status = tell(&demo);
+    temp_dir_remove(demo.dir);
     shop_world_free(demo.world);
     return status;
 }

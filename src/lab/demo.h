@@ -6,6 +6,7 @@
 
 #include "base/progress.h"
 #include "lab/shop_world.h"
+#include "lab/temp_dir.h"
 #include "penchant.h"
 
 struct demo {
@@ -14,7 +15,7 @@ struct demo {
     uint64_t seed;
     bool quiet;
     int64_t began_ns;
-    char dir[128]; /* temporary; holds the shop and the two CSV files */
+    char dir[TEMP_DIR_SIZE]; /* temporary; holds the shop and the two CSV files */
     struct shop_world *world;
     struct progress progress;
 };

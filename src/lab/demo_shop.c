@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The demo's shop: its past as files, imported and learned as a user's own would be. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/timing.h"
 #include "cli/cli.h"
@@ -12,58 +10,6 @@
 #include "lab/shop_words.h"
 
 enum { PATH_SIZE = 160 };
-
-static FILE *create(const char *path, struct penchant_error *err)
-{
-    FILE *f = fopen(path, "w");
-    if (!f)
-        error_set(err, PENCHANT_EIO, "%s cannot be written: %s", path, strerror(errno));
-    return f;
-}
-
-static int finish(FILE *f, const char *path, struct penchant_error *err)
-{
-    const bool failed = ferror(f);
-    if (fclose(f) || failed)
-        return error_set(err, PENCHANT_EIO, "%s cannot be written: %s", path,
-                         strerror(errno));
-    return PENCHANT_OK;
-}
-
-static int write_items(const struct shop_world *w, const char *path,
-                       struct penchant_error *err)
-{
-    FILE *f = create(path, err);
-    if (!f)
-        return PENCHANT_EIO;
-    fputs("item_id,title,category,brand,price\n", f);
-    for (uint32_t i = 0; i < w->n_items; i++) {
-        const struct shop_item *item = &w->item[i];
-        const char *shelf = shop_categories[item->shelf].path;
-        fprintf(f, "%s,%s,%.*s|%s,%s,%.2f\n", item->id, item->title,
-                (int)strcspn(shelf, "/"), shelf, shelf, shop_brands[item->brand].name.en,
-                item->price);
-    }
-    return finish(f, path, err);
-}
-
-static int write_events(const struct shop_world *w, const struct shop_act *act, size_t n,
-                        const char *path, struct penchant_error *err)
-{
-    FILE *f = create(path, err);
-    if (!f)
-        return PENCHANT_EIO;
-    fputs("user_id,session_id,event,item_id,timestamp,value,query\n", f);
-    for (size_t i = 0; i < n; i++) {
-        const struct shop_act *a = &act[i];
-        fprintf(f, "%s,v%u,%s,%s,%lld,", w->shopper[a->shopper].id, a->visit, a->event,
-                a->item == SHOP_NO_ITEM ? "" : w->item[a->item].id, (long long)a->ts_us);
-        if (!isnan(a->value))
-            fprintf(f, "%.2f", a->value);
-        fprintf(f, ",%s\n", a->query ? a->query : "");
-    }
-    return finish(f, path, err);
-}
 
 static void on_complaint(void *cookie, const char *line)
 {
@@ -112,9 +58,9 @@ int demo_make_shop(struct demo *demo, struct penchant **shop, struct penchant_er
     o.log_cookie = &level;
     int status = shop_world_past(demo->world, &act, &n, err);
     if (status == PENCHANT_OK)
-        status = write_items(demo->world, items, err);
+        status = shop_world_write_items(demo->world, items, err);
     if (status == PENCHANT_OK)
-        status = write_events(demo->world, act, n, events, err);
+        status = shop_world_write_events(demo->world, act, n, events, err);
     if (status == PENCHANT_OK)
         status = penchant_open(shop, &o, err);
     if (status == PENCHANT_OK)

@@ -84,6 +84,12 @@ int32_t shop_world_find(const struct shop_world *w, const char *id);
 int shop_world_past(struct shop_world *w, struct shop_act **acts, size_t *n,
                     struct penchant_error *err);
 
+/* The catalogue and a past as CSV with a header. */
+int shop_world_write_items(const struct shop_world *w, const char *path,
+                           struct penchant_error *err);
+int shop_world_write_events(const struct shop_world *w, const struct shop_act *act,
+                            size_t n, const char *path, struct penchant_error *err);
+
 /* One visit, step by step. The fields are private to shop_visit.c. */
 struct shop_visit {
     struct shop_world *world;
