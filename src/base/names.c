@@ -114,6 +114,14 @@ uint32_t names_add(struct names *t, const char *s, size_t len)
     return t->n++;
 }
 
+uint32_t names_skip(struct names *t)
+{
+    if (t->n == t->cap && grow(t) != 0)
+        return NAMES_NONE;
+    t->text[t->n] = "";
+    return t->n++;
+}
+
 void names_erase(struct names *t, uint32_t id)
 {
     char *text = (char *)(uintptr_t)t->text[id];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Strings numbered by first appearance: 0, 1, 2, .. Used for user ids, item ids, event types
- * and attributes. A name's text stays where it is until names_release(). Not thread-safe
- * while names_add runs; reads beside reads are.
+ * Strings numbered by first appearance: 0, 1, 2, .. Used for user ids, item ids, event
+ * types and attributes. A name's text stays where it is until names_release(). Not
+ * thread-safe while names_add runs; reads beside reads are.
  */
 #ifndef BASE_NAMES_H
 #define BASE_NAMES_H
@@ -30,9 +30,14 @@ uint32_t names_find(const struct names *t, const char *s, size_t len);
 /* The same, adding it when it is new; NAMES_NONE only when out of memory. */
 uint32_t names_add(struct names *t, const char *s, size_t len);
 
+/* Gives the next number to no name (one that was erased in an earlier life of the table):
+   its text is "". NAMES_NONE only when out of memory. */
+uint32_t names_skip(struct names *t);
+
 const char *names_text(const struct names *t, uint32_t id);
 
-/* Makes the text of `id` unfindable and empty (erasure); its number is not given again. */
+/* Makes the text of `id` unfindable and empty (erasure); its number is not given again.
+ */
 void names_erase(struct names *t, uint32_t id);
 
 #endif

@@ -29,6 +29,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/names.h"
 #include "base/status.h"
 #include "behaviour/catalog.h"
@@ -54,6 +55,7 @@ struct penchant {
     size_t state_bytes;
     penchant_log_fn *log;
     void *log_cookie;
+    pthread_mutex_t log_lock; /* so that `log` is never re-entered */
     int lock_fd;
 
     struct store *store; /* the writer's; read-only: under store_lock */
@@ -96,6 +98,13 @@ struct penchant {
  */
 int engine_apply(struct penchant *p, const struct event *e);
 
+/* Applies the events of the store after `after_seq`. Writer, or while opening. */
+int engine_replay_events(struct penchant *p, uint64_t after_seq,
+                         struct penchant_error *err);
+
+/* Says whether the times of a shop that has no event yet are a clock. Writer. */
+int engine_set_clock(struct penchant *p, bool has_clock, struct penchant_error *err);
+
 /* "Now" for a request: the time of day once the shop is live or the newest event is of
    the last day, else the newest event's time; never before the newest event. */
 int64_t engine_now(const struct penchant *p);
@@ -106,10 +115,43 @@ int engine_path(const struct penchant *p, const char *name, char *out,
                 struct penchant_error *err);
 
 /* One log line, "event key=value .."; silent without a log function. */
-void engine_log(const struct penchant *p, int level, const char *format, ...)
+void engine_log(struct penchant *p, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* ---- newcomers.c ---- */
+
+/*
+ * Numbers of names inside a transaction: those of the shop, and those that are new in
+ * this transaction, which get the next ones and go to the store at once. They join the
+ * shop's tables (and become visible to others) with newcomers_join() after the commit;
+ * without it nothing has happened to the shop.
+ */
+struct newcomers {
+    struct names users, items, types;
+};
+
+void newcomers_init(struct newcomers *c);
+void newcomers_release(struct newcomers *c);
+
+/* The number, or NAMES_NONE with err filled (ENOMEM, ELIMIT for types, the store's). */
+uint32_t newcomers_user(struct newcomers *c, struct penchant *p, const char *name,
+                        struct penchant_error *err);
+uint32_t newcomers_item(struct newcomers *c, struct penchant *p, const char *name,
+                        struct penchant_error *err);
+uint32_t newcomers_type(struct newcomers *c, struct penchant *p, const char *name,
+                        struct penchant_error *err);
+
+/* Takes p->lock for writing when there is anything to join. 0 or PENCHANT_ENOMEM. */
+int newcomers_join(struct newcomers *c, struct penchant *p);
+
 /* ---- writer.c ---- */
+
+/* What the works of one group share while it is written. */
+struct transaction {
+    struct newcomers *newcomers;
+    uint64_t last_seq; /* of the last event appended */
+    struct buf extra;  /* scratch for the text of event.extra */
+};
 
 /* Work for the writer. Submitted works are written in the order of submission, many in
    one transaction, and applied in that order once it is on disk. */
@@ -121,8 +163,8 @@ struct work {
      * written) is told by `rejected` and a status; any other non-zero answer fails the
      * whole group.
      */
-    int (*write)(struct penchant *p, struct work *w, bool *rejected,
-                 struct penchant_error *err);
+    int (*write)(struct penchant *p, struct transaction *t, struct work *w,
+                 bool *rejected, struct penchant_error *err);
     /* After the commit, in order; 0 or PENCHANT_ENOMEM. NULL: nothing to do. */
     int (*apply)(struct penchant *p, struct work *w);
     /* Instead of write and apply: alone, outside a transaction. */
@@ -152,11 +194,16 @@ int engine_with_store(struct penchant *p,
                                 struct penchant_error *err),
                       void *arg, struct penchant_error *err);
 
-/* Starts and commits a transaction; a failed commit makes the writer refuse all later
-   work. For works that run alone. */
+/* A transaction of a work that runs alone; writer_commit() also lets new names join.
+   After a failed commit there is nothing to roll back. */
 int writer_begin(struct penchant *p, struct penchant_error *err);
 int writer_commit(struct penchant *p, struct penchant_error *err);
 void writer_rollback(struct penchant *p);
+struct transaction *writer_transaction(struct penchant *p);
+
+/* The state in memory has fallen behind the log: nothing is written from now on.
+   PENCHANT_ENOMEM. */
+int writer_broke(struct penchant *p, struct penchant_error *err);
 
 /* Copies a slate for the log: on disk with the next group, at the latest 100 ms later,
    and at closing. Nothing happens in a read-only shop. Any thread. */
@@ -165,43 +212,23 @@ void engine_submit_slate(struct penchant *p, const struct store_slate *slate);
 /* Forgets the slates of a user that wait for their commit; on the writer. */
 void writer_drop_slates(struct penchant *p, uint32_t user);
 
-/* ---- newcomers.c ---- */
-
-/*
- * Numbers of names inside a transaction: those of the shop, and those that are new in
- * this transaction, which get the next ones and go to the store at once. They join the
- * shop's tables (and become visible to others) with newcomers_join() after the commit;
- * without it nothing has happened to the shop.
- */
-struct newcomers {
-    struct names users, items, types;
-};
-
-void newcomers_init(struct newcomers *c);
-void newcomers_release(struct newcomers *c);
-
-/* The number, or NAMES_NONE with err filled (ENOMEM, ELIMIT for types, the store's). */
-uint32_t newcomers_user(struct newcomers *c, struct penchant *p, const char *name,
-                        struct penchant_error *err);
-uint32_t newcomers_item(struct newcomers *c, struct penchant *p, const char *name,
-                        struct penchant_error *err);
-uint32_t newcomers_type(struct newcomers *c, struct penchant *p, const char *name,
-                        struct penchant_error *err);
-
-/* Takes p->lock for writing when there is anything to join. 0 or PENCHANT_ENOMEM. */
-int newcomers_join(struct newcomers *c, struct penchant *p);
-
 /* ---- events.c ---- */
 
 /*
- * Gives an event from outside its numbers and appends it. *seen: its event_id had been
- * taken before, and nothing was appended. `extra` is scratch for the JSON text that
- * out->extra shows; the texts in *out are borrowed from e.
+ * Gives an event from outside its numbers, those of new names too. *seen: its event_id
+ * had been taken before, and *out is left as it was. The time is taken as it is; the
+ * texts in *out are borrowed from e and t->extra until the next call.
  */
-struct buf;
-int engine_append(struct penchant *p, struct newcomers *c, const struct penchant_event *e,
-                  uint64_t seq, struct buf *extra, struct event *out, bool *seen,
-                  struct penchant_error *err);
+int engine_number_event(struct penchant *p, struct transaction *t,
+                        const struct penchant_event *e, struct event *out, bool *seen,
+                        struct penchant_error *err);
+
+/* Appends a numbered event to the log under the next sequence number. */
+int engine_append_event(struct penchant *p, struct transaction *t, struct event *e,
+                        struct penchant_error *err);
+
+/* The row of an item as the store keeps it. */
+struct store_item engine_store_item(const struct penchant_item *item);
 
 /* ---- snapshot.c ---- */
 
