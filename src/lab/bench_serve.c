@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * penchant bench serve: recommendations over HTTP under an open load. Makes a shop with
+ * many items and long histories, trains it briefly (the weights' quality has no part in
+ * the time of an answer), serves it from a process of its own, and asks at a fixed rate;
+ * /healthz is asked at the same time from connections of its own, as the idle route.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/progress.h"
+#include "base/rng.h"
+#include "base/timing.h"
+#include "cli/cli.h"
+#include "lab/bench.h"
+#include "lab/http_load.h"
+#include "lab/temp_dir.h"
+#include "server/server.h"
+
+static const char COMMAND[] = "bench serve";
+enum { PATH_SIZE = TEMP_DIR_SIZE + 32, SHELF = 50, LEAP = 10 };
+
+struct serve_bench {
+    uint32_t items, users, history, connections, dim, blocks, threads;
+    double rate, seconds, train_seconds;
+    bool quiet;
+    char dir[TEMP_DIR_SIZE], shop[PATH_SIZE], log[PATH_SIZE];
+};
+
+/* Walks along shelves of SHELF items, so that the model has something to learn. */
+static int write_log(const struct serve_bench *b, struct penchant_error *err)
+{
+    FILE *f = fopen(b->log, "w");
+    struct rng rng;
+    if (!f)
+        return error_set(err, PENCHANT_EIO, "%s: %s", b->log, strerror(errno));
+    rng_init(&rng, 1, 0);
+    fputs("user_id,event,item_id,timestamp\n", f);
+    for (uint32_t i = 0; i < b->items; i++) /* every item occurs */
+        fprintf(f, "all%u,view,i%u,%lld\n", i / b->history, i, 1700000000LL + i);
+    for (uint32_t u = 0; u < b->users; u++) {
+        long long at = 1700000000 + rng_below(&rng, 1000000);
+        uint32_t item = rng_below(&rng, b->items);
+        for (uint32_t i = 0; i < b->history; i++) {
+            item = rng_below(&rng, LEAP) ? item / SHELF * SHELF + (item * 7 + 3) % SHELF
+                                         : rng_below(&rng, b->items);
+            item = item < b->items ? item : 0;
+            at += 1 + rng_below(&rng, 3600);
+            fprintf(f, "u%u,%s,i%u,%lld\n", u, rng_below(&rng, 20) ? "view" : "purchase",
+                    item, at);
+        }
+    }
+    return fclose(f) ? error_set(err, PENCHANT_EIO, "%s cannot be written", b->log)
+                     : PENCHANT_OK;
+}
+
+static int open_shop(const struct serve_bench *b, struct penchant **shop,
+                     struct penchant_error *err)
+{
+    static int level = PENCHANT_WARN;
+    struct penchant_options o;
+    penchant_options_default(&o);
+    o.dir = b->shop;
+    o.log = cli_log;
+    o.log_cookie = &level;
+    return penchant_open(shop, &o, err);
+}
+
+static int make_shop(const struct serve_bench *b, struct penchant_error *err)
+{
+    struct penchant *shop = NULL;
+    struct progress progress;
+    struct penchant_import_options import;
+    struct penchant_import_report imported;
+    struct penchant_train_options train;
+    struct penchant_train_report trained;
+    progress_init(&progress, b->quiet, &cli_stop);
+    penchant_import_options_default(&import);
+    import.events = b->log;
+    import.progress = progress_show;
+    import.cookie = &progress;
+    penchant_train_options_default(&train);
+    train.dir = b->shop;
+    train.preset = "hstu";
+    train.dim = b->dim;
+    train.blocks = b->blocks;
+    train.heads = 1;
+    train.loss = "sampled";
+    train.minutes = b->train_seconds / 60;
+    train.progress = progress_show;
+    train.cookie = &progress;
+    int status = open_shop(b, &shop, err);
+    if (status == PENCHANT_OK)
+        status = penchant_import(shop, &import, &imported, err);
+    penchant_close(&shop);
+    if (status == PENCHANT_OK)
+        status = penchant_train(&train, &trained, err);
+    progress_end(&progress);
+    return status;
+}
+
+/* ---- the server, a process of its own -------------------------------------------------
+ */
+
+struct other {
+    pid_t pid;
+    int hold; /* closing it asks the server to stop */
+    uint16_t port;
+};
+
+static int serve(const struct serve_bench *b, int tell, int hold)
+{
+    static int level = PENCHANT_WARN;
+    struct penchant *shop = NULL;
+    struct server *server = NULL;
+    struct penchant_error err = {0};
+    char byte;
+    struct server_options o = {.listen = "127.0.0.1:0",
+                               .threads = b->threads,
+                               .log = cli_log,
+                               .log_cookie = &level};
+    if (open_shop(b, &shop, &err))
+        return cli_fail_error(COMMAND, &err);
+    o.shop = shop;
+    if (server_start(&server, &o, &err)) {
+        penchant_close(&shop);
+        return cli_fail_error(COMMAND, &err);
+    }
+    const uint16_t port = server_port(server);
+    if (write(tell, &port, sizeof(port)) == sizeof(port))
+        while (read(hold, &byte, 1) < 0 && errno == EINTR)
+            ;
+    server_stop(&server);
+    penchant_close(&shop);
+    return CLI_OK;
+}
+
+static int start(const struct serve_bench *b, struct other *other,
+                 struct penchant_error *err)
+{
+    int tell[2], hold[2];
+    if (pipe(tell))
+        return error_set(err, PENCHANT_EIO, "no pipe: %s", strerror(errno));
+    if (pipe(hold)) {
+        close(tell[0]);
+        close(tell[1]);
+        return error_set(err, PENCHANT_EIO, "no pipe: %s", strerror(errno));
+    }
+    other->pid = fork();
+    if (other->pid == 0) {
+        close(tell[0]);
+        close(hold[1]);
+        _exit(serve(b, tell[1], hold[0]));
+    }
+    close(tell[1]);
+    close(hold[0]);
+    other->hold = hold[1];
+    const ssize_t got = read(tell[0], &other->port, sizeof(other->port));
+    close(tell[0]);
+    return other->pid > 0 && got == (ssize_t)sizeof(other->port)
+               ? PENCHANT_OK
+               : error_set(err, PENCHANT_EIO, "the server did not start");
+}
+
+static void stop(struct other *other)
+{
+    if (other->pid <= 0)
+        return;
+    close(other->hold);
+    while (waitpid(other->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/* ---- the load -------------------------------------------------------------------------
+ */
+
+static void recommend_path(void *cookie, uint64_t i, char path[HTTP_PATH_MAX])
+{
+    const struct serve_bench *b = cookie;
+    snprintf(path, HTTP_PATH_MAX, "/v1/recommend?user_id=u%llu&k=10",
+             (unsigned long long)(rng_mix(i) % b->users));
+}
+
+static void idle_path(void *cookie, uint64_t i, char path[HTTP_PATH_MAX])
+{
+    (void)cookie;
+    (void)i;
+    snprintf(path, HTTP_PATH_MAX, "/healthz");
+}
+
+static int measure(struct serve_bench *b, struct http_load load[2],
+                   struct penchant_error *err)
+{
+    struct other other = {0};
+    int status = start(b, &other, err);
+    load[0] = (struct http_load){.port = other.port,
+                                 .connections = b->connections,
+                                 .rate = b->rate,
+                                 .seconds = b->seconds,
+                                 .skip_seconds = b->seconds / 5,
+                                 .path = recommend_path,
+                                 .cookie = b};
+    load[1] = load[0];
+    load[1].connections = 1; /* as busy as each of the others */
+    load[1].rate = b->rate / b->connections;
+    load[1].path = idle_path;
+    if (status == PENCHANT_OK)
+        status = http_load_run(load, 2, err);
+    stop(&other);
+    return status;
+}
+
+static int report(int argc, char **argv, const struct serve_bench *b,
+                  const struct http_load load[2], bool json, const char *csv)
+{
+    const struct http_load *list = &load[0], *idle = &load[1];
+    const double p99 = bench_quantile(list->ms, list->n, 0.99);
+    const double idle_p99 = bench_quantile(idle->ms, idle->n, 0.99);
+    const struct bench_figure figure[] = {
+        {"items", b->items},
+        {"history", b->history},
+        {"requests", (double)list->n},
+        {"failed", (double)(list->failed + idle->failed)},
+        {"p50_ms", bench_quantile(list->ms, list->n, 0.5)},
+        {"p99_ms", p99},
+        {"idle_p50_ms", bench_quantile(idle->ms, idle->n, 0.5)},
+        {"idle_p99_ms", idle_p99},
+        {"p99_over_idle_p99", p99 / idle_p99},
+    };
+    return bench_print(argc, argv, figure, sizeof(figure) / sizeof(figure[0]), json, csv);
+}
+
+int bench_serve(int argc, char **argv)
+{
+    struct serve_bench b = {.items = 100000,
+                            .users = 2000,
+                            .history = 200,
+                            .connections = 8,
+                            .dim = 64,
+                            .blocks = 2,
+                            .threads = 2,
+                            .rate = 500,
+                            .seconds = 20,
+                            .train_seconds = 15};
+    struct http_load load[2] = {0};
+    struct penchant_error err = {0};
+    const char *csv = NULL;
+    bool json = false;
+    const struct cli_option options[] = {
+        {"items", 0, CLI_U32, &b.items, "N", NULL, 100, 1e7, "items"},
+        {"users", 0, CLI_U32, &b.users, "N", NULL, 1, 1e6, "users who are asked for"},
+        {"history", 0, CLI_U32, &b.history, "N", NULL, 1, 4096, "events of each"},
+        {"connections", 0, CLI_U32, &b.connections, "N", NULL, 1, 60, "connections"},
+        {"rate", 0, CLI_DOUBLE, &b.rate, "N", NULL, 1, 1e5, "lists a second in total"},
+        {"seconds", 0, CLI_DOUBLE, &b.seconds, "N", NULL, 1, 3600, "of load"},
+        {"train-seconds", 0, CLI_DOUBLE, &b.train_seconds, "N", NULL, 1, 3600,
+         "of training"},
+        {"dim", 0, CLI_U32, &b.dim, "N", NULL, 8, 1024, "width of the model"},
+        {"blocks", 0, CLI_U32, &b.blocks, "N", NULL, 1, 16, "blocks"},
+        {"threads", 0, CLI_U32, &b.threads, "N", NULL, 1, 64, "of the server"},
+        CLI_JSON(&json),
+        CLI_QUIET(&b.quiet),
+        BENCH_CSV(&csv),
+    };
+    const struct cli_spec spec = {COMMAND, "recommendations over HTTP under an open load",
+                                  "Latencies count from the intended time of sending.",
+                                  options, sizeof(options) / sizeof(options[0])};
+    int status = cli_parse(&spec, argc, argv);
+    if (status != CLI_CONTINUE)
+        return status;
+    cli_catch_stop();
+    int failed = temp_dir_make(b.dir, &err);
+    snprintf(b.shop, sizeof(b.shop), "%s/shop", b.dir);
+    snprintf(b.log, sizeof(b.log), "%s/events.csv", b.dir);
+    if (!failed)
+        failed = write_log(&b, &err);
+    if (!failed)
+        failed = make_shop(&b, &err);
+    if (!failed)
+        failed = measure(&b, load, &err);
+    temp_dir_remove(b.dir);
+    status =
+        failed ? cli_fail_error(COMMAND, &err) : report(argc, argv, &b, load, json, csv);
+    free(load[0].ms);
+    free(load[1].ms);
+    return status;
+}
