@@ -49,7 +49,6 @@ struct trainer {
     double best_ndcg, step_seconds, loss;
     int64_t began_ns;
     uint32_t stale; /* validations since the best one */
-    uint64_t validated_step;
     struct penchant_train_report *report;
     bool stop;
 };
@@ -284,7 +283,6 @@ static int validate(struct trainer *t, struct penchant_error *err)
     double ndcg = 0;
     if (validation_ndcg10(&t->validation, t->model, t->pool, &ndcg) != PENCHANT_OK)
         return error_memory(err);
-    t->validated_step = t->optimiser.step;
     if (ndcg <= t->best_ndcg) {
         t->stale++;
         if (t->stale % 4 == 0)

@@ -7,7 +7,7 @@
 
 #include "kernels/kernels.h"
 
-enum { CASES_A_TASK = 64 };
+enum { CASES_A_TASK = 64, ITEMS_A_BLOCK = 4096 };
 
 int validation_init(struct validation *v, const struct train_data *data)
 {
@@ -40,74 +40,98 @@ void validation_release(struct validation *v)
     *v = (struct validation){0};
 }
 
+/* Scores are made for a block of items at a time, so that memory does not grow with both.
+ */
 struct ranking {
     const struct validation *v;
     const struct model *m;
-    const float *query;      /* (n, d) */
-    const float *transposed; /* (d, n_items) */
-    float *score;            /* (threads, CASES_A_TASK, n_items) */
-    double *gain;            /* (n) */
+    const float *query;   /* (n, d) */
+    const float *vectors; /* (n_items, d) as scores use them */
+    float *work;          /* (threads, work_floats) */
+    double *gain;         /* (n) */
     uint32_t threads;
 };
 
-/* How many other items are at least as good; seen ones do not count when they are
- * excluded. */
-static uint32_t rank_of(const struct ranking *r, float *score, size_t c)
+static size_t work_floats(const struct model *m)
+{
+    return (size_t)ITEMS_A_BLOCK * m->config.dim + (size_t)CASES_A_TASK * ITEMS_A_BLOCK;
+}
+
+/* out (d, items) from rows (items, d) */
+static void transpose(float *out, const float *rows, size_t items, size_t d)
+{
+    for (size_t i = 0; i < items; i++)
+        for (size_t j = 0; j < d; j++)
+            out[j * items + i] = rows[i * d + j];
+}
+
+static float score_of(const struct ranking *r, size_t c, uint32_t item)
+{
+    const size_t d = r->m->config.dim;
+    float score;
+    /* As an element of the product that ranks it, so that it equals itself there. */
+    kernels_get()->gemm(&(struct gemm){.m = 1,
+                                       .n = 1,
+                                       .k = d,
+                                       .a = r->query + c * d,
+                                       .a_row = d,
+                                       .a_col = 1,
+                                       .b = r->vectors + item * d,
+                                       .ldb = 1,
+                                       .c = &score,
+                                       .ldc = 1});
+    return score;
+}
+
+/* How many items of the block [first, first + items) are at least as good as the target;
+   seen ones do not count when they are excluded. */
+static uint32_t count_block(const struct ranking *r, float *score, size_t c, float mine,
+                            uint32_t first, uint32_t items)
 {
     const struct history *h = r->v->data->history;
     const uint64_t at = r->v->at[c];
-    const uint32_t target = h->item[at], n = r->m->config.n_items;
-    const float mine = score[target];
+    const uint32_t target = h->item[at] - first;
     if (r->v->data->exclude_seen)
         for (uint64_t e = r->v->start[c]; e < at; e++)
-            score[h->item[e]] = -INFINITY;
-    score[target] = mine;
-    uint32_t rank = 0;
-    for (uint32_t i = 0; i < n; i++)
-        rank += !(score[i] < mine);
-    return rank - 1;
+            if (h->item[e] - first < items)
+                score[h->item[e] - first] = -INFINITY;
+    if (target < items)
+        score[target] = -INFINITY;
+    uint32_t better = 0;
+    for (uint32_t i = 0; i < items; i++)
+        better += !(score[i] < mine);
+    return better;
 }
 
 static void rank_task(void *arg, uint32_t task)
 {
     const struct ranking *r = arg;
-    const size_t d = r->m->config.dim, n = r->m->config.n_items;
-    const size_t first = (size_t)task * CASES_A_TASK;
-    const size_t left = r->v->n - first,
-                 cases = left < CASES_A_TASK ? left : CASES_A_TASK;
-    float *score = r->score + (task % r->threads) * CASES_A_TASK * n;
-    kernels_get()->gemm(&(struct gemm){.m = cases,
-                                       .n = n,
-                                       .k = d,
-                                       .a = r->query + first * d,
-                                       .a_row = d,
-                                       .a_col = 1,
-                                       .b = r->transposed,
-                                       .ldb = n,
-                                       .c = score,
-                                       .ldc = n});
-    for (size_t c = 0; c < cases; c++) {
-        const uint32_t rank = rank_of(r, score + c * n, first + c);
-        r->gain[first + c] = rank < 10 ? 1 / log2(rank + 2.0) : 0;
+    const uint32_t d = r->m->config.dim, n = r->m->config.n_items;
+    const size_t first = (size_t)task * CASES_A_TASK, left = r->v->n - first;
+    const size_t cases = left < CASES_A_TASK ? left : CASES_A_TASK;
+    float *transposed = r->work + (task % r->threads) * work_floats(r->m);
+    float *score = transposed + (size_t)ITEMS_A_BLOCK * d, mine[CASES_A_TASK];
+    uint32_t rank[CASES_A_TASK] = {0};
+    for (size_t c = 0; c < cases; c++)
+        mine[c] = score_of(r, first + c, r->v->data->history->item[r->v->at[first + c]]);
+    for (uint32_t i = 0; i < n; i += ITEMS_A_BLOCK) {
+        const uint32_t items = n - i < ITEMS_A_BLOCK ? n - i : ITEMS_A_BLOCK;
+        transpose(transposed, r->vectors + (size_t)i * d, items, d);
+        kernels_get()->gemm(&(struct gemm){.m = cases,
+                                           .n = items,
+                                           .k = d,
+                                           .a = r->query + first * d,
+                                           .a_row = d,
+                                           .a_col = 1,
+                                           .b = transposed,
+                                           .ldb = items,
+                                           .c = score,
+                                           .ldc = items});
+        for (size_t c = 0; c < cases; c++)
+            rank[c] += count_block(r, score + c * items, first + c, mine[c], i, items);
     }
-}
-
-/* (d, n_items) of the vectors as scores use them; the caller's to free */
-static float *transposed_vectors(const struct model *m)
-{
-    const size_t n = m->config.n_items, d = m->config.dim;
-    float *rows = malloc(n * d * sizeof(*rows)), *t = malloc(n * d * sizeof(*t));
-    if (rows && t) {
-        model_item_vectors(m, rows);
-        for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < d; j++)
-                t[j * n + i] = rows[i * d + j];
-    } else {
-        free(t);
-        t = NULL;
-    }
-    free(rows);
-    return t;
+    for (size_t c = 0; c < cases; c++)
+        r->gain[first + c] = rank[c] < 10 ? 1 / log2(rank[c] + 2.0) : 0;
 }
 
 int validation_ndcg10(const struct validation *v, const struct model *m,
@@ -115,16 +139,20 @@ int validation_ndcg10(const struct validation *v, const struct model *m,
 {
     const size_t d = m->config.dim, n = m->config.n_items;
     struct ranking r = {.v = v, .m = m, .threads = pool_threads(pool)};
+    const bool plain = !m->attr_start && !m->config.normalise;
     float *query = malloc((v->n + 1) * d * sizeof(*query));
-    float *transposed = transposed_vectors(m);
+    float *made = plain ? NULL : malloc(n * d * sizeof(*made));
     r.gain = calloc(v->n + 1, sizeof(*r.gain));
-    r.score = malloc(r.threads * CASES_A_TASK * n * sizeof(*r.score));
-    int status = query && transposed && r.gain && r.score ? PENCHANT_OK : PENCHANT_ENOMEM;
+    r.work = malloc(r.threads * work_floats(m) * sizeof(*r.work));
+    int status =
+        query && (plain || made) && r.gain && r.work ? PENCHANT_OK : PENCHANT_ENOMEM;
     if (status == PENCHANT_OK)
         status = train_vectors(m, v->data->history, v->at, v->n, pool, query);
     if (status == PENCHANT_OK) {
+        if (made)
+            model_item_vectors(m, made);
         r.query = query;
-        r.transposed = transposed;
+        r.vectors = plain ? model_at(m, &m->item) : made;
         pool_run(pool, rank_task, &r,
                  (uint32_t)((v->n + CASES_A_TASK - 1) / CASES_A_TASK));
         *ndcg = 0;
@@ -132,8 +160,8 @@ int validation_ndcg10(const struct validation *v, const struct model *m,
             *ndcg += r.gain[c] / (double)v->n;
     }
     free(query);
-    free(transposed);
+    free(made);
     free(r.gain);
-    free(r.score);
+    free(r.work);
     return status;
 }
