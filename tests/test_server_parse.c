@@ -516,6 +516,8 @@ static void test_server_parse__bad_requests_for_lists(void **state)
         if (cases[i].field)
             assert_string_equal(json_string_value(json_object_get(fault, "field")),
                                 cases[i].field);
+        if (cases[i].field && !strcmp(cases[i].field, "item_id"))
+            assert_int_equal(json_integer_value(json_object_get(fault, "index")), 1);
         json_decref(answer);
         request_free(r);
     }
