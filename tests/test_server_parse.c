@@ -551,6 +551,10 @@ static void test_server_parse__bad_query_parameters(void **state)
         json_decref(answer);
         request_free(r);
     }
+    struct request *r = post("/v1/popular?k=1&k=1", "", 0);
+    route_popular(r);
+    assert_int_equal(r->status, 400);
+    request_free(r);
 }
 
 int main(void)
