@@ -19,8 +19,7 @@
 
 #define DAY 86400000000LL
 
-/* ---- decay and tally
- * ------------------------------------------------------------------- */
+/* ---- decay and tally ---- */
 
 static void test_decay__a_half_life_halves(void **unused)
 {
@@ -72,8 +71,7 @@ static void test_tally__sums_and_keeps_its_bound(void **unused)
     tally_release(&t);
 }
 
-/* ---- popularity
- * ------------------------------------------------------------------------ */
+/* ---- popularity ---- */
 
 static void see(void *state, uint32_t item, uint32_t type, int64_t ts_us)
 {
@@ -153,8 +151,7 @@ static void test_popularity__the_list_is_exact(void **unused)
     evidence_popularity.destroy(s);
 }
 
-/* ---- sequence
- * -------------------------------------------------------------------------- */
+/* ---- sequence ---- */
 
 static void test_sequence__ranks_by_the_dot_product(void **unused)
 {
@@ -205,8 +202,7 @@ static void test_sequence__ranks_by_the_dot_product(void **unused)
     topk_index_free(index);
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static void test_evidence__names_become_masks(void **unused)
 {
@@ -263,8 +259,7 @@ static void test_evidence__candidates_are_a_union_and_scores_a_weighted_sum(void
     evidence_release(&e);
 }
 
-/* ---- weights
- * --------------------------------------------------------------------------- */
+/* ---- weights ---- */
 
 static float at_random(struct rng *r, float spread)
 {

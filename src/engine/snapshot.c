@@ -13,8 +13,7 @@
 #include "evidence/fit.h"
 #include "model/checkpoint.h"
 
-/* ---- one snapshot
- * ---------------------------------------------------------------------- */
+/* ---- one snapshot ---- */
 
 static void snapshot_free(struct snapshot *s)
 {
@@ -81,8 +80,7 @@ out:
     return PENCHANT_OK;
 }
 
-/* ---- handing over
- * ---------------------------------------------------------------------- */
+/* ---- handing over ---- */
 
 struct snapshot *engine_snapshot_acquire(struct penchant *p)
 {

@@ -12,14 +12,15 @@
 #include "retrieval/topk.h"
 
 /* Notes of a checkpoint (model/checkpoint.h) that the engine writes and reads. */
-#define NOTE_EVIDENCE    "evidence" /* evidence_weights_format() */
-#define NOTE_PRESET      "preset"
-#define NOTE_LOSS        "loss"
-#define NOTE_SEED        "seed"
-#define NOTE_NDCG        "ndcg10" /* of the blend, on the held-out events */
-#define NOTE_TRAINED_US  "trained_us"
-#define NOTE_TRAINED_SEQ "trained_seq" /* the last event of the log that was looked at   \
-                                        */
+#define NOTE_EVIDENCE   "evidence" /* evidence_weights_format() */
+#define NOTE_PRESET     "preset"
+#define NOTE_LOSS       "loss"
+#define NOTE_SEED       "seed"
+#define NOTE_NDCG       "ndcg10" /* of the blend, on the held-out events */
+#define NOTE_TRAINED_US "trained_us"
+#define NOTE_TRAINED_SEQ                                                                 \
+    "trained_seq" /* the last event of the log that was looked at                        \
+                   */
 
 /* Where a shop keeps its model, below its folder. */
 #define SNAPSHOT_DIR  "model"

@@ -61,8 +61,7 @@ static float *weights(const struct row *r)
     return (float *)(r->item + r->cap);
 }
 
-/* ---- taking events in ----------------------------------------------------------------
- */
+/* ---- taking events in ---- */
 
 static int grow_table(struct covisitation *s, uint32_t item)
 {
@@ -207,8 +206,7 @@ static int observe(void *state, const struct evidence_event *e)
     return rc;
 }
 
-/* ---- answering ------------------------------------------------------------------------
- */
+/* ---- answering ---- */
 
 /* v(b) of every item that the query's recent items lead to. */
 static int associate(struct covisitation *s, const struct evidence_query *q,
@@ -272,8 +270,7 @@ static void score(void *state, const struct evidence_query *q, const uint32_t *i
     tally_release(&v);
 }
 
-/* ---- the row of the table -------------------------------------------------------------
- */
+/* ---- the row of the table ---- */
 
 static void *create(const struct evidence_options *o)
 {

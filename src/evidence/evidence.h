@@ -39,6 +39,7 @@ struct evidence_query {
     const float *item_vectors; /* (n_indexed, dim), or NULL without a model */
     const struct topk_index *index; /* over item_vectors */
     uint32_t dim, n_indexed;        /* items numbered past n_indexed have no vector yet */
+    bool by_direction; /* vectors are compared by their angle alone (alike, not wanted) */
     const uint64_t *skip; /* bitmap of items that must not be candidates, or NULL */
     uint32_t n_items;     /* size of the catalogue */
 };

@@ -22,8 +22,7 @@ void fit_cases_release(struct fit_cases *c)
     *c = (struct fit_cases){0};
 }
 
-/* ---- collecting cases
- * ------------------------------------------------------------------ */
+/* ---- collecting cases ---- */
 
 static int make_room(struct fit_cases *c, uint64_t n)
 {
@@ -98,8 +97,7 @@ out:
     return rc;
 }
 
-/* ---- searching
- * ------------------------------------------------------------------------- */
+/* ---- searching ---- */
 
 static float blend(const struct evidence_weights *w, const float *row)
 {
@@ -196,8 +194,7 @@ void evidence_fit(const struct fit_cases *c, uint32_t mask, struct evidence_weig
     report->blend_ndcg10 = fit_ndcg10(c, out);
 }
 
-/* ---- notes
- * ----------------------------------------------------------------------------- */
+/* ---- notes ---- */
 
 void evidence_weights_format(const struct evidence_weights *w, char *text, size_t n)
 {

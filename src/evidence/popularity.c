@@ -28,8 +28,7 @@ struct popularity {
     uint32_t n_top;
 };
 
-/* ---- taking events in ----------------------------------------------------------------
- */
+/* ---- taking events in ---- */
 
 static int grow_table(struct popularity *s, uint32_t item)
 {
@@ -122,8 +121,7 @@ static int observe(void *state, const struct evidence_event *e)
     return rc;
 }
 
-/* ---- answering ------------------------------------------------------------------------
- */
+/* ---- answering ---- */
 
 /* All that were ever counted, when the list of the most popular was not enough. */
 static size_t scan(const struct popularity *s, const struct evidence_query *q, size_t k,
@@ -171,8 +169,7 @@ static void score(void *state, const struct evidence_query *q, const uint32_t *i
     pthread_rwlock_unlock(&s->lock);
 }
 
-/* ---- the row of the table -------------------------------------------------------------
- */
+/* ---- the row of the table ---- */
 
 static void *create(const struct evidence_options *o)
 {

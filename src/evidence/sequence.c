@@ -6,6 +6,7 @@
  * as good as an average one, estimated from SAMPLE items evenly spread over the
  * catalogue.
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "evidence/sources.h"
@@ -32,7 +33,11 @@ static size_t candidates(void *state, const struct evidence_query *q, size_t k,
 static float logit(const struct evidence_query *q, uint32_t item)
 {
     const float *e = q->item_vectors + (size_t)item * q->dim;
-    return (float)scan_kernels()->exact(q->vector, e, q->dim);
+    const double product = scan_kernels()->exact(q->vector, e, q->dim);
+    if (!q->by_direction)
+        return (float)product;
+    const double square = scan_kernels()->exact(e, e, q->dim);
+    return square > 0 ? (float)(product / sqrt(square)) : 0.0F;
 }
 
 static float average_logit(const struct evidence_query *q)

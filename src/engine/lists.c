@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * penchant_recommend, _similar, _popular: from a request to a list. Whom it is for is in
+ * want.c, what is shown in shortlist.c; here the request is checked, the list is made out
+ * and logged.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "behaviour/check.h"
+#include "engine/shortlist.h"
+#include "engine/want.h"
+#include "retrieval/best.h"
+
+enum { MOST_EXCLUDED = 100000 };
+
+/* Scales of what speaks for an item that goes with another one. */
+#define SIMILAR_VECTOR     3.0F
+#define SIMILAR_CATEGORY   1.0F
+#define SIMILAR_POPULARITY 0.05F
+
+void penchant_request_default(struct penchant_request *r)
+{
+    *r = (struct penchant_request){.k = 10, .sources = "all"};
+}
+
+/* ---- making a list out ---- */
+
+static int list_new(struct penchant_list **out, const struct penchant *p,
+                    const struct topk_hit *hit, size_t n, struct penchant_error *err)
+{
+    struct penchant_list *list = calloc(1, sizeof *list);
+    if (list)
+        list->items = calloc(n + 1, sizeof *list->items);
+    if (!list || !list->items) {
+        free(list);
+        return error_memory(err);
+    }
+    list->n = n;
+    for (size_t i = 0; i < n; i++)
+        list->items[i] = (struct penchant_scored){
+            .item_id = names_text(&p->catalog.ids, hit[i].row), .score = hit[i].score};
+    *out = list;
+    return PENCHANT_OK;
+}
+
+void penchant_list_free(struct penchant_list *list)
+{
+    if (list)
+        free(list->items);
+    free(list);
+}
+
+/* 32 hexadecimal digits that nobody can guess; "" when the system has none to give. */
+static void make_id(char id[PENCHANT_RECOMMENDATION_ID + 1])
+{
+    static const char digit[] = "0123456789abcdef";
+    unsigned char bytes[PENCHANT_RECOMMENDATION_ID / 2];
+    ssize_t got;
+    do
+        got = getrandom(bytes, sizeof bytes, 0);
+    while (got < 0 && errno == EINTR);
+    id[0] = '\0';
+    if (got != (ssize_t)sizeof bytes)
+        return;
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        id[2 * i] = digit[bytes[i] >> 4];
+        id[2 * i + 1] = digit[bytes[i] & 15];
+    }
+    id[PENCHANT_RECOMMENDATION_ID] = '\0';
+}
+
+/* What was shown to whom goes to the log; a read-only shop has none. */
+static int log_slate(struct penchant *p, struct penchant_list *list,
+                     const struct topk_hit *hit, uint32_t user, const char *placement,
+                     uint64_t version, struct penchant_error *err)
+{
+    p->requests++;
+    if (p->read_only || list->n == 0)
+        return PENCHANT_OK;
+    uint32_t *item = malloc(list->n * sizeof *item);
+    if (!item)
+        return error_memory(err);
+    for (size_t i = 0; i < list->n; i++)
+        item[i] = hit[i].row;
+    make_id(list->recommendation_id);
+    const struct store_slate slate = {.id = list->recommendation_id,
+                                      .ts_us = engine_now(p),
+                                      .user = user,
+                                      .n = (uint32_t)list->n,
+                                      .items = item,
+                                      .model_version = version,
+                                      .placement = placement};
+    if (list->recommendation_id[0])
+        engine_submit_slate(p, &slate);
+    free(item);
+    return PENCHANT_OK;
+}
+
+/* A list that could not be finished is not given away. */
+static int give(int rc, struct penchant_list **out)
+{
+    if (rc) {
+        penchant_list_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+static int check_k(size_t k, struct penchant_error *err)
+{
+    if (k >= 1 && k <= PENCHANT_MAX_K)
+        return PENCHANT_OK;
+    return error_field(err, PENCHANT_EINVALID, 0, "k", "k must be between 1 and %d",
+                       PENCHANT_MAX_K);
+}
+
+/* A category of the request; NULL and "" mean any. */
+static void filter_category(struct shortlist_filter *f, const struct penchant *p,
+                            const char *category)
+{
+    f->in_category = category && *category;
+    if (f->in_category)
+        f->category = catalog_category(&p->catalog, category);
+}
+
+/* ---- recommend ---- */
+
+static int check_request(const struct penchant_request *r, uint32_t *mask,
+                         struct penchant_error *err)
+{
+    int rc = check_k(r->k, err);
+    if (!rc)
+        rc = check_id(r->user_id, 0, "user_id", err);
+    if (!rc)
+        rc = check_text(r->category, 0, "category", err);
+    if (!rc)
+        rc = check_text(r->placement, 0, "placement", err);
+    if (!rc && r->n_exclude > MOST_EXCLUDED)
+        rc = error_field(err, PENCHANT_ELIMIT, 0, "exclude", "at most %d items",
+                         MOST_EXCLUDED);
+    for (size_t i = 0; !rc && i < r->n_exclude; i++)
+        if (!r->exclude[i])
+            rc = error_field(err, PENCHANT_EINVALID, i, "exclude",
+                             "an item_id is missing");
+    return rc ? rc : evidence_parse(r->sources ? r->sources : "all", mask, err);
+}
+
+/* p->lock is held. */
+static int request_filter(struct shortlist_filter *f, const struct penchant *p,
+                          const struct penchant_request *r, const struct want *w)
+{
+    const size_t bought = r->exclude_purchased ? w->n_purchased : 0;
+    if (shortlist_filter_init(f, r->n_exclude + bought))
+        return PENCHANT_ENOMEM;
+    filter_category(f, p, r->category);
+    for (size_t i = 0; i < r->n_exclude; i++) {
+        const char *id = r->exclude[i];
+        const uint32_t item = names_find(&p->catalog.ids, id, strlen(id));
+        if (item != NAMES_NONE)
+            shortlist_filter_exclude(f, item);
+    }
+    for (size_t i = 0; i < bought; i++)
+        shortlist_filter_exclude(f, w->purchased[i]);
+    return PENCHANT_OK;
+}
+
+/* The list of a user whose wants are known. */
+static int choose(struct penchant *p, const struct snapshot *s,
+                  const struct penchant_request *r, const struct want *w, uint32_t mask,
+                  int64_t now_us, struct penchant_list **out, struct penchant_error *err)
+{
+    struct shortlist_filter filter = {0};
+    struct topk_hit *hit = malloc(r->k * sizeof *hit);
+    struct evidence_query q = {.recent = w->item,
+                               .recent_type = w->type,
+                               .recent_us = w->ts_us,
+                               .n_recent = w->n,
+                               .now_us = now_us,
+                               .vector = w->vector};
+    int64_t n = PENCHANT_ENOMEM;
+    pthread_rwlock_rdlock(&p->lock);
+    shortlist_query(&q, p, s);
+    if (hit && request_filter(&filter, p, r, w) == PENCHANT_OK) {
+        const struct evidence_weights weights = shortlist_weights(s, mask, &q);
+        n = shortlist(p, &q, &weights, &filter, (uint32_t)r->k, hit);
+    }
+    int rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, err);
+    pthread_rwlock_unlock(&p->lock);
+    if (!rc)
+        rc = log_slate(p, *out, hit, w->user, r->placement, s ? s->version : 0, err);
+    shortlist_filter_release(&filter);
+    free(hit);
+    return rc;
+}
+
+int penchant_recommend(struct penchant *p, const struct penchant_request *r,
+                       struct penchant_list **out, struct penchant_error *err)
+{
+    uint32_t mask;
+    struct want want;
+    *out = NULL;
+    int rc = check_request(r, &mask, err);
+    if (rc)
+        return rc;
+    struct snapshot *s = engine_snapshot_acquire(p);
+    const int64_t now_us = r->now_us ? r->now_us : engine_now(p);
+    rc = want_init(&want, p, s, r, now_us, err);
+    if (!rc) {
+        rc = choose(p, s, r, &want, mask, now_us, out, err);
+        want_release(&want);
+    }
+    engine_snapshot_release(p, s);
+    return give(rc, out);
+}
+
+/* ---- similar ---- */
+
+/* The first category of an item, or NAMES_NONE. */
+static uint32_t category_of(const struct catalog *c, uint32_t item)
+{
+    static const char kind[] = "category:";
+    const struct catalog_item *it = &c->item[item];
+    for (uint32_t i = 0; i < it->n_attributes; i++) {
+        const char *name = names_text(&c->attributes, it->attribute[i]);
+        if (strncmp(name, kind, sizeof kind - 1) == 0)
+            return it->attribute[i];
+    }
+    return NAMES_NONE;
+}
+
+/* The item's own vector at length 1; false when it has none. */
+static bool direction(const struct snapshot *s, uint32_t item, float *out)
+{
+    if (!s || item >= s->n_items)
+        return false;
+    const float *e = s->item_vectors + (size_t)item * s->dim;
+    double square = 0;
+    for (uint32_t i = 0; i < s->dim; i++)
+        square += (double)e[i] * (double)e[i];
+    for (uint32_t i = 0; i < s->dim; i++)
+        out[i] = square > 0 ? (float)((double)e[i] / sqrt(square)) : 0.0F;
+    return square > 0;
+}
+
+/* Both lists in one, without repeats. Items of both have the same score in each. */
+static size_t merge(struct topk_hit *hit, size_t n, const struct topk_hit *more,
+                    size_t n_more, size_t k)
+{
+    struct topk_hit all[PENCHANT_MAX_K];
+    struct best best = {.hit = all, .k = (uint32_t)k};
+    for (size_t i = 0; i < n; i++)
+        best_offer(&best, hit[i].score, hit[i].row);
+    for (size_t i = 0; i < n_more; i++) {
+        size_t j = 0;
+        while (j < n && hit[j].row != more[i].row)
+            j++;
+        if (j == n)
+            best_offer(&best, more[i].score, more[i].row);
+    }
+    best_sort(&best);
+    memcpy(hit, all, best.n * sizeof *hit);
+    return best.n;
+}
+
+/* p->lock is held. What was visited together and, in the model, looks alike; without a
+   model an item of the same category counts as a little alike. */
+static int64_t choose_similar(struct penchant *p, const struct snapshot *s, uint32_t item,
+                              size_t k, float *vector, struct topk_hit *hit)
+{
+    struct shortlist_filter filter;
+    struct evidence_query q = {.recent = &item, .n_recent = 1, .by_direction = true};
+    struct evidence_weights w = {
+        .w = {
+            [EVIDENCE_COVISITATION] = 1.0F, [EVIDENCE_POPULARITY] = SIMILAR_POPULARITY}};
+    shortlist_query(&q, p, s);
+    if (shortlist_filter_init(&filter, 1))
+        return PENCHANT_ENOMEM;
+    shortlist_filter_exclude(&filter, item);
+    if (direction(s, item, vector)) {
+        q.vector = vector;
+        w.w[EVIDENCE_SEQUENCE] = SIMILAR_VECTOR;
+    } else {
+        filter.favoured = category_of(&p->catalog, item);
+        filter.favour = SIMILAR_CATEGORY;
+    }
+    int64_t n = shortlist(p, &q, &w, &filter, (uint32_t)k, hit);
+    if (n >= 0 && filter.favoured != NAMES_NONE) {
+        struct topk_hit *more = malloc(k * sizeof *more);
+        filter.in_category = true;
+        filter.category = filter.favoured;
+        const int64_t n_more =
+            more ? shortlist(p, &q, &w, &filter, (uint32_t)k, more) : PENCHANT_ENOMEM;
+        n = n_more < 0 ? n_more : (int64_t)merge(hit, (size_t)n, more, (size_t)n_more, k);
+        free(more);
+    }
+    shortlist_filter_release(&filter);
+    return n;
+}
+
+int penchant_similar(struct penchant *p, const char *item_id, size_t k,
+                     struct penchant_list **out, struct penchant_error *err)
+{
+    *out = NULL;
+    int rc = check_k(k, err);
+    if (!rc && !item_id)
+        rc = error_field(err, PENCHANT_EINVALID, 0, "item_id", "item_id is required");
+    if (rc)
+        return rc;
+    struct snapshot *s = engine_snapshot_acquire(p);
+    struct topk_hit *hit = malloc(k * sizeof *hit);
+    float *vector = malloc((s ? s->dim : 1) * sizeof *vector);
+    pthread_rwlock_rdlock(&p->lock);
+    const uint32_t item = names_find(&p->catalog.ids, item_id, strlen(item_id));
+    if (item == NAMES_NONE || p->catalog.item[item].deleted) {
+        rc = error_field(err, PENCHANT_ENOTFOUND, 0, "item_id",
+                         "there is no item \"%.100s\"", item_id);
+    } else {
+        const int64_t n =
+            hit && vector ? choose_similar(p, s, item, k, vector, hit) : PENCHANT_ENOMEM;
+        rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, err);
+    }
+    pthread_rwlock_unlock(&p->lock);
+    if (!rc)
+        rc = log_slate(p, *out, hit, NAMES_NONE, "similar", s ? s->version : 0, err);
+    engine_snapshot_release(p, s);
+    free(vector);
+    free(hit);
+    return give(rc, out);
+}
+
+/* ---- popular ---- */
+
+int penchant_popular(struct penchant *p, size_t k, const char *category,
+                     struct penchant_list **out, struct penchant_error *err)
+{
+    struct shortlist_filter filter = {0};
+    struct evidence_query q = {0};
+    const struct evidence_weights w = {.w = {[EVIDENCE_POPULARITY] = 1.0F}};
+    *out = NULL;
+    int rc = check_k(k, err);
+    if (!rc)
+        rc = check_text(category, 0, "category", err);
+    if (rc)
+        return rc;
+    struct topk_hit *hit = malloc(k * sizeof *hit);
+    if (!hit || shortlist_filter_init(&filter, 0)) {
+        free(hit);
+        return error_memory(err);
+    }
+    pthread_rwlock_rdlock(&p->lock);
+    shortlist_query(&q, p, NULL);
+    filter_category(&filter, p, category);
+    const int64_t n = shortlist(p, &q, &w, &filter, (uint32_t)k, hit);
+    for (int64_t i = 0; i < n; i++)
+        hit[i].score = exp(hit[i].score); /* the item's share of all that happened */
+    rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, err);
+    pthread_rwlock_unlock(&p->lock);
+    if (!rc)
+        rc = log_slate(p, *out, hit, NAMES_NONE, "popular", 0, err);
+    shortlist_filter_release(&filter);
+    free(hit);
+    return give(rc, out);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From evidence to the k best items that may be shown. Usually the sources' candidates
+ * are enough; when filters leave too few of them, the whole catalogue is looked at, so
+ * that a list is only short when the items that pass the filters are few.
+ */
+#ifndef ENGINE_SHORTLIST_H
+#define ENGINE_SHORTLIST_H
+
+#include "engine/engine.h"
+#include "engine/snapshot.h"
+#include "evidence/tally.h"
+
+/* What may be shown, beside being available, and what is preferred. */
+struct shortlist_filter {
+    bool in_category;
+    uint32_t category; /* attribute that an item must have; NAMES_NONE: none has it */
+    uint32_t favoured; /* attribute that adds `favour` to a score, or NAMES_NONE */
+    float favour;
+    struct tally excluded; /* these may not be shown */
+};
+
+/* An empty filter with room for that many excluded items; 0 or PENCHANT_ENOMEM. */
+int shortlist_filter_init(struct shortlist_filter *f, size_t excluded);
+void shortlist_filter_release(struct shortlist_filter *f);
+void shortlist_filter_exclude(struct shortlist_filter *f, uint32_t item);
+
+/* The query's part that comes from the model and the catalogue. */
+void shortlist_query(struct evidence_query *q, const struct penchant *p,
+                     const struct snapshot *s);
+
+/*
+ * Which weights hold for this query: those of the model, or counting alone without one; 0
+ * for a source that is not in `mask` or has nothing to go by; popularity never quite 0,
+ * so that somebody unknown gets what is popular.
+ */
+struct evidence_weights shortlist_weights(const struct snapshot *s, uint32_t mask,
+                                          const struct evidence_query *q);
+
+/*
+ * The k best into hit[k], equal scores by number; how many there are, or PENCHANT_ENOMEM.
+ * p->lock is held for reading; q comes from shortlist_query(), its skip is set in here.
+ */
+int64_t shortlist(struct penchant *p, struct evidence_query *q,
+                  const struct evidence_weights *w, const struct shortlist_filter *f,
+                  uint32_t k, struct topk_hit *hit);
+
+#endif

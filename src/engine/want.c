@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Collecting what a request knows of its user, and encoding it. */
+#include "engine/want.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- encoding ---- */
+
+/* The model's table of types may be older than the newest type of the shop. */
+static void settle_types(struct want *w, const struct snapshot *s)
+{
+    for (uint32_t i = 0; i < w->n; i++)
+        if (w->type[i] >= s->model->config.n_types)
+            w->type[i] = EVENT_VIEW;
+}
+
+/* Shows events [from, w->total) to an encoder state. */
+static void append(const struct want *w, const struct snapshot *s,
+                   struct encoder_state *state, uint64_t from)
+{
+    const uint32_t at = w->n - (uint32_t)(w->total - from);
+    encoder_append(s->encoder, state, w->item + at, w->type + at, w->ts_us + at,
+                   w->n - at);
+}
+
+static void query(struct want *w, const struct snapshot *s, struct encoder_state *state,
+                  int64_t now_us)
+{
+    if (encoder_query(s->encoder, state, now_us, w->vector) != 0) {
+        free(w->vector);
+        w->vector = NULL;
+    }
+}
+
+/* The shard is locked. Whether the cached state could be used. */
+static bool encode_cached(struct want *w, struct penchant *p, const struct snapshot *s,
+                          const struct user_state *u, int64_t now_us)
+{
+    const struct user_encoder *c = u->encoder;
+    if (!c || c->version != s->version)
+        return false;
+    struct encoder_state *state = c->state;
+    if (w->total - c->events > w->n)
+        return false;
+    append(w, s, state, c->events);
+    query(w, s, state, now_us);
+    user_states_cache_used(p->states, w->user, w->total);
+    return true;
+}
+
+/* No lock is held: a whole window takes milliseconds. */
+static int encode_anew(struct want *w, struct penchant *p, const struct snapshot *s,
+                       int64_t now_us, struct penchant_error *err)
+{
+    uint64_t first = encoder_window_start(s->encoder, w->total);
+    if (w->total - first > w->n) /* a model that looks further back than is kept */
+        first = w->total - w->n;
+    struct encoder_state *state = encoder_state_new(s->encoder, first);
+    if (!state)
+        return error_memory(err);
+    settle_types(w, s);
+    append(w, s, state, first);
+    query(w, s, state, now_us);
+    struct user_state *u = w->stored ? user_states_lock(p->states, w->user) : NULL;
+    if (u) {
+        if (u->wanted == w->total &&
+            user_states_cache(p->states, w->user, state, s->version, w->total,
+                              encoder_state_bytes(s->encoder)))
+            state = NULL;
+        user_states_unlock(p->states, w->user);
+    }
+    encoder_state_free(state);
+    return PENCHANT_OK;
+}
+
+/* ---- collecting ---- */
+
+static int make_room(struct want *w, uint32_t n)
+{
+    w->item = malloc((n + 1) * sizeof *w->item);
+    w->type = malloc((n + 1) * sizeof *w->type);
+    w->ts_us = malloc((n + 1) * sizeof *w->ts_us);
+    return w->item && w->type && w->ts_us ? PENCHANT_OK : PENCHANT_ENOMEM;
+}
+
+/* The user's shard is locked. */
+static int copy_state(struct want *w, const struct user_state *u, uint32_t extra)
+{
+    const uint32_t n = u->n_recent < ENGINE_RECENT ? u->n_recent : ENGINE_RECENT;
+    const uint32_t from = u->n_recent - n;
+    w->purchased = malloc((u->n_purchased + 1) * sizeof *w->purchased);
+    if (make_room(w, n + extra) || !w->purchased)
+        return PENCHANT_ENOMEM;
+    if (n) {
+        memcpy(w->item, u->recent + from, n * sizeof *w->item);
+        memcpy(w->type, u->recent_type + from, n * sizeof *w->type);
+        memcpy(w->ts_us, u->recent_us + from, n * sizeof *w->ts_us);
+    }
+    w->n = n;
+    w->total = u->wanted;
+    for (uint32_t i = 0; i < u->n_purchased; i++)
+        w->purchased[w->n_purchased++] = u->purchased[i].item;
+    return PENCHANT_OK;
+}
+
+/* One event of the session; p->lock is held. Those that say nothing of a known item, or
+   not that it is wanted, are passed over. */
+static int add_session_event(struct want *w, const struct penchant *p,
+                             const struct penchant_request *r, size_t i, int64_t now_us,
+                             struct penchant_error *err)
+{
+    struct penchant_event e = r->events[i];
+    if (!e.user_id && !e.session_id)
+        e.session_id = "request"; /* whose it is, is known */
+    int rc = event_check(&e, i, err);
+    if (rc || !e.item_id)
+        return rc;
+    const uint32_t item = names_find(&p->catalog.ids, e.item_id, strlen(e.item_id));
+    const char *name = event_name_canonical(e.event);
+    name = name ? name : e.event;
+    uint32_t type = names_find(&p->types, name, strlen(name));
+    if (type == NAMES_NONE)
+        type = EVENT_VIEW; /* a name that this shop has not seen yet */
+    if (item == NAMES_NONE || !event_type_wanted(type))
+        return PENCHANT_OK;
+    w->item[w->n] = item;
+    w->type[w->n] = (uint8_t)type;
+    w->ts_us[w->n++] = e.timestamp_us ? e.timestamp_us : now_us;
+    w->total++;
+    w->stored = false;
+    if (type == EVENT_PURCHASE)
+        w->purchased[w->n_purchased++] = item;
+    return PENCHANT_OK;
+}
+
+static int add_session(struct want *w, const struct penchant *p,
+                       const struct penchant_request *r, size_t first, int64_t now_us,
+                       struct penchant_error *err)
+{
+    const size_t n = r->n_events - first;
+    if (n == 0)
+        return PENCHANT_OK;
+    uint32_t *purchased =
+        reallocarray(w->purchased, w->n_purchased + n, sizeof *purchased);
+    if (!purchased)
+        return error_memory(err);
+    w->purchased = purchased;
+    for (size_t i = first; i < r->n_events; i++) {
+        const int rc = add_session_event(w, p, r, i, now_us, err);
+        if (rc)
+            return rc;
+    }
+    return PENCHANT_OK;
+}
+
+static int collect(struct want *w, struct penchant *p, const struct snapshot *s,
+                   const struct penchant_request *r, int64_t now_us, bool *encoded,
+                   struct penchant_error *err)
+{
+    const size_t first = r->n_events > ENGINE_RECENT ? r->n_events - ENGINE_RECENT : 0;
+    const uint32_t extra = (uint32_t)(r->n_events - first);
+    if (r->user_id)
+        w->user = names_find(&p->users, r->user_id, strlen(r->user_id));
+    struct user_state *u = NULL;
+    if (w->user != NAMES_NONE)
+        u = user_states_lock(p->states, w->user);
+    int rc = u ? copy_state(w, u, extra) : make_room(w, extra);
+    if (!rc && u && s && extra == 0) {
+        settle_types(w, s);
+        *encoded = encode_cached(w, p, s, u, now_us);
+    }
+    if (u)
+        user_states_unlock(p->states, w->user);
+    if (rc)
+        return error_memory(err);
+    w->stored = u != NULL;
+    return add_session(w, p, r, first, now_us, err);
+}
+
+int want_init(struct want *w, struct penchant *p, const struct snapshot *s,
+              const struct penchant_request *r, int64_t now_us,
+              struct penchant_error *err)
+{
+    *w = (struct want){.user = NAMES_NONE};
+    bool encoded = false;
+    if (s) {
+        w->vector = malloc(s->dim * sizeof *w->vector);
+        if (!w->vector)
+            return error_memory(err);
+    }
+    pthread_rwlock_rdlock(&p->lock);
+    int rc = collect(w, p, s, r, now_us, &encoded, err);
+    pthread_rwlock_unlock(&p->lock);
+    if (!rc && s && !encoded)
+        rc = encode_anew(w, p, s, now_us, err);
+    if (rc)
+        want_release(w);
+    return rc;
+}
+
+void want_release(struct want *w)
+{
+    free(w->item);
+    free(w->type);
+    free(w->ts_us);
+    free(w->purchased);
+    free(w->vector);
+    *w = (struct want){.user = NAMES_NONE};
+}
