@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-#define LEAF       256u  /* rows that a cluster should have, about */
+#define LEAF       512u
 #define WAYS       64u   /* clusters that one level makes at most */
 #define LEVELS     5u    /* then a cluster stays as it is, however large */
 #define SAMPLE     4096u /* rows that the iterations look at */
@@ -144,7 +144,7 @@ static int add_leaf(struct maker *m, uint32_t first, uint32_t count)
 
 static int split(struct maker *m, uint32_t first, uint32_t count, uint32_t level)
 {
-    uint32_t ways = count / LEAF + 1;
+    uint32_t ways = (count + LEAF / 2) / LEAF;
     if (ways > WAYS)
         ways = WAYS;
     if (ways < 2 || level == LEVELS)

@@ -10,7 +10,6 @@
 #define ROTATION_MAX_DIM 256    /* above, Jacobi would take longer than it saves */
 #define MOMENT_ROWS      32768u /* residuals that the rotation is made from */
 #define SPREAD_LEAST     (1.0 / 64)
-#define STEP             0.3352 /* of a standard deviation: best for 16 levels and normal p */
 
 struct builder {
     struct topk_index *index;
@@ -61,18 +60,27 @@ static void moments(struct builder *b, double *moment)
     }
 }
 
-/* Where the stages end: where they leave little enough of the energy to the rest. */
+/*
+ * A stage ends where `share` of the energy lies before it, if that is early enough to be
+ * worth a look at the bounds: at most `part` of the dimensions.
+ */
 static void choose_stages(struct topk_index *index, const double *energy)
 {
-    static const double share[STAGES - 1] = {0.55, 0.8};
-    double total = 0, sum = 0;
+    static const struct {
+        double share, part;
+    } wanted[STAGES - 1] = {{0.55, 0.35}, {0.8, 0.6}};
+    double total = 0;
     for (uint32_t i = 0; i < index->dim; i++)
         total += energy[i];
-    for (uint32_t i = 0; i < index->dim && index->stages < STAGES - 1; i++) {
-        sum += energy[i];
-        const uint32_t end = i / SCAN_CHUNK + 1;
-        if ((i + 1) % SCAN_CHUNK == 0 && sum >= share[index->stages] * total &&
-            end < index->chunks)
+    for (uint32_t w = 0; w < STAGES - 1; w++) {
+        double sum = 0;
+        uint32_t end = 0;
+        for (uint32_t i = 0; i < index->dim && sum < wanted[w].share * total; i++) {
+            sum += energy[i];
+            end = i / SCAN_CHUNK + 1;
+        }
+        if (end > (index->stages ? index->stage_end[index->stages - 1] : 0) &&
+            end <= wanted[w].part * index->chunks)
             index->stage_end[index->stages++] = end;
     }
     index->stage_end[index->stages++] = index->chunks;
@@ -124,35 +132,9 @@ static void put_code(const struct topk_index *index, const struct cell *cell, ui
     const size_t size = index->stage_end[stage] - begin;
     const size_t line = (size_t)cell->slot / SCAN_GROUP * index->chunks +
                         (size_t)begin * cell->groups + group * size + (chunk - begin);
-    index->codes[line * SCAN_LINE + 4 * (size_t)(r % SCAN_GROUP) + j % 4] |=
-        (uint8_t)(j < 4 ? code : code << 4);
-}
-
-/* Codes row r of a cell, step in scaled units, and widens the cell's bounds by it. */
-static void encode(const struct builder *b, struct cell *cell, uint32_t r, double step)
-{
-    const struct topk_index *index = b->index;
-    const float *p = b->rotated + (size_t)r * index->width;
-    double err = 0, tail[STAGES] = {0}, errs[STAGES] = {0};
-    for (uint32_t i = 0, stage = 0; i < index->dim; i++) {
-        while (i / SCAN_CHUNK >= index->stage_end[stage])
-            errs[stage++] = err;
-        const double unit = step * (double)index->spread[i],
-                     code = fmin(fmax(floor((double)p[i] / unit + 8), 0), 15),
-                     off = (double)p[i] - (code - 7.5) * unit;
-        err += off * off;
-        for (uint32_t s = 0; s < stage; s++)
-            tail[s] += (double)p[i] * (double)p[i];
-        put_code(index, cell, r, i, (uint32_t)code);
-    }
-    errs[index->stages - 1] = err;
-    const double up = 1 + 1e-6;
-    for (uint32_t s = 0; s < index->stages; s++) {
-        cell->err[s] =
-            fmaxf(cell->err[s], (float)((sqrt(errs[s]) + b->rotated_error) / step * up));
-        cell->tail[s] =
-            fmaxf(cell->tail[s], (float)((sqrt(tail[s]) + b->rotated_error) / step * up));
-    }
+    uint8_t *byte =
+        &index->codes[line * SCAN_LINE + 4 * (size_t)(r % SCAN_GROUP) + j % 4];
+    *byte = (uint8_t)(j < 4 ? (*byte & 0xF0) | code : (*byte & 0x0F) | code << 4);
 }
 
 /* The mean square of p / spread over all rows of a cell. */
@@ -168,6 +150,79 @@ static double mean_square(const struct builder *b, uint32_t rows)
         }
     }
     return sum / ((double)rows * index->dim);
+}
+
+static double code_of(double u)
+{
+    const double shifted = u + 8;
+    return shifted < 0 ? 0 : shifted > 15 ? 15 : (double)(int)shifted;
+}
+
+/* The squared distances of row r to its codes, first stages of it, and of what they
+ * leave. */
+struct loss {
+    double err[STAGES], tail[STAGES];
+};
+
+static struct loss loss_of(const struct builder *b, uint32_t r, double step)
+{
+    const struct topk_index *index = b->index;
+    const float *p = b->rotated + (size_t)r * index->width;
+    struct loss loss = {0};
+    double err = 0, energy = 0;
+    for (uint32_t t = 0, i = 0; t < index->stages; t++) {
+        for (; i < index->stage_end[t] * SCAN_CHUNK && i < index->dim; i++) {
+            const double unit = step * (double)index->spread[i], x = (double)p[i],
+                         off = x - (code_of(x / unit) - 7.5) * unit;
+            err += off * off;
+            energy += x * x;
+        }
+        loss.err[t] = err;
+        loss.tail[t] = energy;
+    }
+    for (uint32_t t = 0; t < index->stages; t++)
+        loss.tail[t] = fmax(0, energy - loss.tail[t]) + energy * 1e-12;
+    return loss;
+}
+
+/* The step, in scaled units, that makes the largest error of a cell smallest. */
+static double choose_step(const struct builder *b, uint32_t rows)
+{
+    const double sigma = sqrt(mean_square(b, rows));
+    double best = 0, least = INFINITY;
+    for (double step = 0.30 * sigma; step < 0.61 * sigma; step += 0.05 * sigma) {
+        double most = 0;
+        for (uint32_t r = 0; r < rows; r++)
+            most = fmax(most, loss_of(b, r, step).err[b->index->stages - 1]);
+        if (most < least) {
+            least = most;
+            best = step;
+        }
+    }
+    return best;
+}
+
+/* Codes the rotated rows of a cell and sets its bounds. */
+static void encode(const struct builder *b, struct cell *cell, uint32_t rows, double step)
+{
+    const struct topk_index *index = b->index;
+    struct loss most = {0};
+    for (uint32_t r = 0; r < rows; r++) {
+        const float *p = b->rotated + (size_t)r * index->width;
+        const struct loss loss = loss_of(b, r, step);
+        for (uint32_t t = 0; t < index->stages; t++) {
+            most.err[t] = fmax(most.err[t], loss.err[t]);
+            most.tail[t] = fmax(most.tail[t], loss.tail[t]);
+        }
+        for (uint32_t i = 0; i < index->dim; i++)
+            put_code(index, cell, r, i,
+                     (uint32_t)code_of((double)p[i] / (step * (double)index->spread[i])));
+    }
+    const double up = (1 + 1e-6) / step;
+    for (uint32_t t = 0; t < index->stages; t++) {
+        cell->err[t] = (float)((sqrt(most.err[t]) + b->rotated_error) * up);
+        cell->tail[t] = (float)((sqrt(most.tail[t]) + b->rotated_error) * up);
+    }
 }
 
 /* Makes one cell of place[0 .. rows), ordered by length. */
@@ -192,9 +247,8 @@ static void make_cell(struct builder *b, struct cell *cell, const struct place *
         else
             memcpy(p, b->scaled, sizeof(float) * dim);
     }
-    const double step = STEP * sqrt(mean_square(b, rows));
-    for (uint32_t r = 0; r < rows; r++)
-        encode(b, cell, r, step);
+    const double step = choose_step(b, rows);
+    encode(b, cell, rows, step);
     cell->step = step / scale;
     cell->radius = (float)(radius / cell->step * (1 + 1e-6));
 }
@@ -229,7 +283,8 @@ static int plan_cells(struct builder *b, size_t *slots)
     b->place = malloc(sizeof(*b->place) * (largest + 1));
     if (!index->cell || !index->row_of || !index->codes || !b->place)
         return PENCHANT_ENOMEM;
-    memset(index->codes, 0, bytes);
+    memset(index->codes, 0x87,
+           bytes); /* so that places without a row look like the centre */
     return PENCHANT_OK;
 }
 

@@ -248,6 +248,23 @@ static void guess_cell(const struct search *s, const struct cell *cell,
     }
 }
 
+/* The first cell from i on that can hold a hit; its codes are on their way when it is
+ * due. */
+static uint32_t next_cell(const struct search *s, uint32_t i)
+{
+    const struct topk_index *index = s->index;
+    const double least = threshold(s);
+    while (i < index->cells && s->above[i] < least)
+        i++;
+    if (i < index->cells) {
+        const uint8_t *codes = codes_of(index, &index->cell[i]);
+        const size_t lines = (size_t)index->cell[i].groups * s->stage[0].part.chunks;
+        for (size_t line = 0; line < lines; line++)
+            __builtin_prefetch(codes + line * SCAN_LINE);
+    }
+    return i;
+}
+
 /*
  * A first threshold: of the cells with the highest bounds the k rows with the best codes,
  * scored exactly. `out` is used on the way, `cells` (count) as well.
@@ -317,13 +334,13 @@ int64_t topk_search(const struct topk_index *index, const float *query, uint32_t
     bound_cells(&s);
     if (seeds > 0)
         find_floor(&s, first, (uint32_t)seeds);
-    for (uint32_t i = 0; i < index->cells; i++) {
-        if (s.above[i] < threshold(&s))
-            continue;
-        if (index->cell[i].step > 0)
-            scan_cell(&s, &index->cell[i]);
+    for (uint32_t i = next_cell(&s, 0); i < index->cells;) {
+        const struct cell *cell = &index->cell[i];
+        i = next_cell(&s, i + 1);
+        if (cell->step > 0)
+            scan_cell(&s, cell);
         else
-            scan_same(&s, &index->cell[i]);
+            scan_same(&s, cell);
     }
     score_pending(&s);
     best_sort(&s.best);
