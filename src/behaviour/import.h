@@ -10,8 +10,9 @@
 
 #include "base/status.h"
 
-/* Gets every good line. What the pointers show is valid during the call only. A negative
-   status stops the import and is its result. */
+/* Gets every good line, checked as event_check() and catalog_check() do. What the
+   pointers show is valid during the call only. A timestamp of 0 is 1970 here, not "now".
+   A negative status stops the import and is its result. */
 struct import_sink {
     int (*event)(void *cookie, const struct penchant_event *e,
                  struct penchant_error *err);
