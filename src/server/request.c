@@ -114,16 +114,17 @@ void request_fault(struct request *r, size_t index, size_t line, const char *fie
 
 void request_failed(struct request *r, const struct penchant_error *err)
 {
-    if (err->status == PENCHANT_EINVALID) {
-        request_fault(r, err->index, 0, err->field, err->text);
-        request_problem(r, 422, "%s", err->text);
+    const char *text = err->text[0] ? err->text : penchant_status_text(err->status);
+    const bool too_much = err->status == PENCHANT_ELIMIT && err->field[0];
+    if (err->status == PENCHANT_EINVALID || too_much) {
+        request_fault(r, err->index, 0, err->field, text);
+        request_problem(r, 422, "%s", text);
     } else if (err->status == PENCHANT_ENOTFOUND) {
-        request_problem(r, 404, "%s", err->text);
-    } else if (err->status == PENCHANT_ELIMIT) {
-        request_problem(r, 413, "%s", err->text);
+        request_problem(r, 404, "%s", text);
     } else {
-        const bool later = err->status == PENCHANT_ECLOSED ||
-                           err->status == PENCHANT_EIO || err->status == PENCHANT_ELOCKED;
+        const bool later =
+            err->status == PENCHANT_ECLOSED || err->status == PENCHANT_EIO ||
+            err->status == PENCHANT_ELOCKED || err->status == PENCHANT_ELIMIT;
         server_log(r->server, PENCHANT_ERROR, "request_failed route=%s status=%s",
                    server_route_name(r->route), penchant_status_name(err->status));
         request_problem(r, later ? 503 : 500, "%s", penchant_status_text(err->status));

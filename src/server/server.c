@@ -195,6 +195,8 @@ static void add_headers(struct request *r, struct MHD_Response *response)
                                 "Bearer realm=\"penchant\"");
     if (r->status == 405)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
+    if (r->status == 503)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (atomic_load(&r->server->draining))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }

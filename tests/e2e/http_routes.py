@@ -49,10 +49,19 @@ def test_events_keep_their_fields():
         same(user["user_id"], "ü/1")
         same(user["first_timestamp"], 1714564800123456)
         same(user["last_timestamp"], 1714564801000000)
-        got = dict(user["recent"][0])
-        for name in ("session_id", "item_id", "event", "timestamp", "value", "quantity"):
-            same(got[name], full[name], name)
-        same(user["recent"][1]["event"], "search")
+        same(user["events"], 2)
+        same([e["event"] for e in user["recent"]][:1], ["purchase"])
+        same(user["recent"][0]["item_id"], "a b")
+        same(user["recent"][0]["timestamp"], full["timestamp"])
+        same(s.stop(), 0)
+        rows = s.exported_events()
+        same(len(rows), 2)
+        for name, value in full.items():
+            got = rows[0][name]
+            same(float(got) if name in ("value", "quantity") else got,
+                 value if name != "timestamp" else got, name)
+        same((rows[1]["event"], rows[1]["query"], rows[1]["item_id"]),
+             ("search", search["query"], ""))
 
 
 def test_event_ids_are_taken_once():

@@ -3,17 +3,15 @@
 the restart, what was not acknowledged. Every acknowledged event must be there, every event
 once, and the lists of users who did nothing must be the same. LONG=1: 100 rounds, else 3."""
 import collections
-import csv
 import http.client
 import os
 import random
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from shop import PENCHANT, Shop, fill, same
+from shop import Shop, fill, same
 
 ROUNDS = 100 if os.environ.get("LONG") == "1" else 3
 CLIENTS = 6
@@ -95,14 +93,10 @@ def one_round(shop, posters, moment):
 
 def stored(shop):
     """How often each (user, number) is in the log, by the program's own export."""
-    path = os.path.join(shop.dir, "export.csv")
-    subprocess.run([PENCHANT, "export", "-d", shop.dir, "--events", path], check=True,
-                   stdout=subprocess.DEVNULL)
     count = collections.Counter()
-    with open(path, newline="", encoding="utf-8") as f:
-        for row in csv.DictReader(f):
-            if row["user_id"].startswith("poster"):
-                count[row["user_id"], int(float(row["quantity"]))] += 1
+    for row in shop.exported_events():
+        if row["user_id"].startswith("poster"):
+            count[row["user_id"], int(float(row["quantity"]))] += 1
     return count
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts and stops the program over a fresh folder, and speaks HTTP with it."""
+import csv
 import http.client
 import json
 import os
@@ -128,6 +129,14 @@ class Shop:
         self._client.close()
         self.process = None
         return status
+
+    def exported_events(self):
+        """The log as `penchant export` writes it, a dict per event; the server is stopped."""
+        path = os.path.join(self.dir, "export.csv")
+        subprocess.run([PENCHANT, "export", "-d", self.dir, "--events", path], check=True,
+                       stdout=subprocess.DEVNULL)
+        with open(path, newline="", encoding="utf-8") as f:
+            return list(csv.DictReader(f))
 
     def restart(self):
         assert self.stop() == 0
