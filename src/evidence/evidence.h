@@ -49,6 +49,9 @@ static inline bool evidence_skips(const struct evidence_query *q, uint32_t item)
     return q->skip && (q->skip[item / 64] >> (item % 64) & 1);
 }
 
+/* After so many days a count is half of what it was, unless a caller says otherwise. */
+#define EVIDENCE_HALF_LIFE_DAYS 30.0
+
 struct evidence_options {
     bool has_clock;
     double half_life_days; /* of counts, with a clock; associations live longer */

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * penchant_evaluate: the exam of engine/lessons.h, taken by the blend and by every source
+ * alone. Ranks are taken among the union of all sources' EACH best, which is what a list
+ * is made from; a source's own best EACH are all in it, so ranks that count are exact.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/lessons.h"
+#include "evaluate/metrics.h"
+
+enum { EACH = 200, ROOM = EVIDENCE_SOURCES * EACH, ALL = (1 << EVIDENCE_SOURCES) - 1 };
+
+struct evaluating {
+    const struct snapshot *s;
+    struct lessons lessons;
+    struct metrics blend, alone[EVIDENCE_SOURCES];
+};
+
+/* Where the target stands; a miss when it is no candidate at all. */
+static uint32_t rank_of(const float *score, uint32_t n, uint32_t target)
+{
+    return target < n ? metrics_rank(score, n, target, NULL, 0) : METRICS_MISS;
+}
+
+static int answer(struct evaluating *v, const struct evidence_query *q, uint32_t target)
+{
+    const struct evidence_weights each = {.w = {1.0F, 1.0F, 1.0F}};
+    struct evidence *e = &v->lessons.evidence;
+    uint32_t item[ROOM];
+    float score[ROOM], sum[ROOM] = {0};
+    const uint32_t n = (uint32_t)evidence_candidates(e, &each, ALL, q, EACH, item);
+    uint32_t at = 0;
+    while (at < n && item[at] != target)
+        at++;
+    int rc = PENCHANT_OK;
+    for (int s = 0; !rc && s < EVIDENCE_SOURCES; s++) {
+        evidence_sources[s]->score(e->state[s], q, item, n, score);
+        rc = metrics_add(&v->alone[s], rank_of(score, n, at));
+        for (uint32_t i = 0; i < n; i++)
+            sum[i] += v->s->weights.w[s] * score[i];
+    }
+    return rc ? rc : metrics_add(&v->blend, rank_of(sum, n, at));
+}
+
+static int examine(struct evaluating *v, struct penchant_error *err)
+{
+    const struct lessons *l = &v->lessons;
+    struct exam exam;
+    if (v->s->n_items > l->history.n_items)
+        return error_set(err, PENCHANT_EINVALID, "the model was made for another shop");
+    int rc = exam_init(&exam, l, v->s, 2, err);
+    if (rc)
+        return rc;
+    uint64_t *skip = calloc(l->history.n_items / 64 + 1, sizeof *skip);
+    rc = skip ? PENCHANT_OK : PENCHANT_ENOMEM;
+    for (size_t c = 0; !rc && c < l->n_cases; c++) {
+        const struct evidence_query q = exam_question(&exam, c, skip);
+        rc = answer(v, &q, exam_answer(&exam, c));
+        exam_forget(&exam, c, skip);
+    }
+    free(skip);
+    exam_release(&exam);
+    return rc ? error_memory(err) : PENCHANT_OK;
+}
+
+/* With the store to itself: the log as it was when the model was trained. */
+static int read_lessons(struct penchant *p, void *arg, struct penchant_error *err)
+{
+    struct evaluating *v = arg;
+    return lessons_read(&v->lessons, p->store, v->s->trained_seq, err);
+}
+
+static void report(const struct evaluating *v, struct penchant_evaluation *out)
+{
+    *out = (struct penchant_evaluation){.cases = v->lessons.n_cases};
+    metrics_quality(&v->blend, "model", &out->quality[out->n++]);
+    for (int s = 0; s < EVIDENCE_SOURCES; s++)
+        metrics_quality(&v->alone[s], evidence_sources[s]->name, &out->quality[out->n++]);
+}
+
+int penchant_evaluate(struct penchant *p, struct penchant_evaluation *out,
+                      struct penchant_error *err)
+{
+    struct snapshot *s = engine_snapshot_acquire(p);
+    if (!s)
+        return error_set(err, PENCHANT_ENOMODEL, "no model has been trained");
+    struct evaluating v = {.s = s};
+    metrics_init(&v.blend);
+    for (int i = 0; i < EVIDENCE_SOURCES; i++)
+        metrics_init(&v.alone[i]);
+    int rc = engine_with_store(p, read_lessons, &v, err);
+    if (!rc)
+        rc = examine(&v, err);
+    if (!rc)
+        report(&v, out);
+    metrics_release(&v.blend);
+    for (int i = 0; i < EVIDENCE_SOURCES; i++)
+        metrics_release(&v.alone[i]);
+    lessons_release(&v.lessons);
+    engine_snapshot_release(p, s);
+    return rc;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * penchant_train: reads the log beside whoever has the shop open, trains, weights the
+ * sources on the held-out events, and leaves DIR/model/model.safetensors. The best model
+ * so far stands in DIR/model/best.safetensors until then, so that a run that is cut off
+ * can be resumed.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/timing.h"
+#include "engine/lessons.h"
+#include "engine/resume.h"
+#include "evidence/fit.h"
+#include "model/checkpoint.h"
+
+enum { FIT_EACH = 100 }; /* candidates of every source in a case */
+
+#define BEST_FILE SNAPSHOT_DIR "/best.safetensors"
+
+struct training {
+    const struct penchant_train_options *o;
+    struct penchant_train_report *report;
+    struct lessons lessons;
+    struct model *resumed;
+    char model_path[ENGINE_PATH_MAX], best_path[ENGINE_PATH_MAX];
+    struct penchant_error *err;
+};
+
+void penchant_train_options_default(struct penchant_train_options *o)
+{
+    *o = (struct penchant_train_options){
+        .preset = "auto",
+        .dropout = -1,
+        .learning_rate = -1,
+        .weight_decay = -1,
+        .seed = 1,
+        .threads = 2,
+    };
+}
+
+/* ---- checkpoints ---- */
+
+enum { MOST_NOTES = 16, NOTE_TEXT = 320 };
+
+struct notes {
+    struct checkpoint_note note[MOST_NOTES];
+    char name[MOST_NOTES][32], text[MOST_NOTES][NOTE_TEXT];
+    size_t n;
+};
+
+__attribute__((format(printf, 3, 4))) static void
+add_note(struct notes *n, const char *name, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    snprintf(n->name[n->n], sizeof n->name[0], "%s", name);
+    vsnprintf(n->text[n->n], sizeof n->text[0], format, args);
+    va_end(args);
+    n->note[n->n] = (struct checkpoint_note){n->name[n->n], n->text[n->n]};
+    n->n++;
+}
+
+static void note_training(struct notes *n, const struct training *t)
+{
+    const struct penchant_train_report *r = t->report;
+    add_note(n, NOTE_PRESET, "%s", r->preset);
+    add_note(n, NOTE_LOSS, "%s", r->loss);
+    add_note(n, NOTE_SEED, "%llu", (unsigned long long)r->seed);
+    add_note(n, NOTE_TRAINED_US, "%lld", (long long)timing_now_us());
+    add_note(n, NOTE_TRAINED_SEQ, "%llu", (unsigned long long)t->lessons.last_seq);
+}
+
+/* Every best model so far; a later --resume starts from it. */
+static int keep_best(void *cookie, const struct model *m,
+                     const struct penchant_train_report *report)
+{
+    struct training *t = cookie;
+    struct notes n = {.n = 0};
+    if (report != t->report)
+        *t->report = *report;
+    note_training(&n, t);
+    return checkpoint_save(t->best_path, m, n.note, n.n, t->err);
+}
+
+static int save(struct training *t, const struct model *m,
+                const struct evidence_weights *w, const struct fit_report *fit)
+{
+    struct notes n = {.n = 0};
+    char weights[NOTE_TEXT], name[32];
+    note_training(&n, t);
+    evidence_weights_format(w, weights, sizeof weights);
+    add_note(&n, NOTE_EVIDENCE, "%s", weights);
+    add_note(&n, NOTE_NDCG, "%.6f", fit->blend_ndcg10);
+    for (int s = 0; s < EVIDENCE_SOURCES; s++) {
+        snprintf(name, sizeof name, NOTE_NDCG ".%s", evidence_sources[s]->name);
+        add_note(&n, name, "%.6f", fit->ndcg10[s]);
+    }
+    const int rc = checkpoint_save(t->model_path, m, n.note, n.n, t->err);
+    if (!rc)
+        unlink(t->best_path);
+    return rc;
+}
+
+/* ---- weights ---- */
+
+static bool go_on(const struct training *t, size_t done, size_t total)
+{
+    const struct penchant_train_options *o = t->o;
+    return done % 256 || t->report->stopped || !o->progress ||
+           o->progress(o->cookie, "weigh", done, total, "") == 0;
+}
+
+/* The weights that the held-out events ask for; a run that is cut short here goes by
+   those that it has come to. */
+static int weigh(struct training *t, const struct snapshot *s, struct evidence_weights *w,
+                 struct fit_report *fit)
+{
+    struct lessons *l = &t->lessons;
+    struct exam exam;
+    struct fit_cases cases;
+    const uint32_t all = (1U << EVIDENCE_SOURCES) - 1;
+    int rc = exam_init(&exam, l, s, t->o->threads ? t->o->threads : 2, t->err);
+    if (rc)
+        return rc;
+    uint64_t *skip = calloc(l->history.n_items / 64 + 1, sizeof *skip);
+    fit_cases_init(&cases);
+    rc = skip ? PENCHANT_OK : error_memory(t->err);
+    for (size_t c = 0; !rc && c < l->n_cases && go_on(t, c, l->n_cases); c++) {
+        const struct evidence_query q = exam_question(&exam, c, skip);
+        if (fit_cases_add_query(&cases, &l->evidence, all, &q, FIT_EACH,
+                                exam_answer(&exam, c)))
+            rc = error_memory(t->err);
+        exam_forget(&exam, c, skip);
+    }
+    if (!rc)
+        evidence_fit(&cases, all, w, fit);
+    fit_cases_release(&cases);
+    free(skip);
+    exam_release(&exam);
+    return rc;
+}
+
+static int weigh_and_save(struct training *t, struct model *m)
+{
+    struct snapshot s = {.model = m, .n_items = m->config.n_items, .dim = m->config.dim};
+    struct evidence_weights w;
+    struct fit_report fit;
+    s.item_vectors = malloc((size_t)s.n_items * s.dim * sizeof *s.item_vectors);
+    if (!s.item_vectors)
+        return error_memory(t->err);
+    model_item_vectors(m, s.item_vectors);
+    int rc = topk_index_new(&s.index, s.item_vectors, s.n_items, s.dim, t->err);
+    if (!rc)
+        rc = weigh(t, &s, &w, &fit);
+    if (!rc)
+        rc = save(t, m, &w, &fit);
+    topk_index_free(s.index);
+    free(s.item_vectors);
+    return rc;
+}
+
+/* ---- training ---- */
+
+static int make_paths(struct training *t)
+{
+    char dir[ENGINE_PATH_MAX];
+    const struct {
+        char *out;
+        const char *name;
+    } path[] = {
+        {dir, SNAPSHOT_DIR}, {t->model_path, SNAPSHOT_FILE}, {t->best_path, BEST_FILE}};
+    for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
+        const int n =
+            snprintf(path[i].out, ENGINE_PATH_MAX, "%s/%s", t->o->dir, path[i].name);
+        if (n < 0 || n >= ENGINE_PATH_MAX)
+            return error_field(t->err, PENCHANT_EINVALID, 0, "dir",
+                               "the folder's name is too long");
+    }
+    return files_make_dir(dir, t->err);
+}
+
+/* Reads in one consistent view, whatever is written meanwhile. */
+static int read_shop(struct training *t)
+{
+    char path[ENGINE_PATH_MAX];
+    struct store *store = NULL;
+    const int n = snprintf(path, sizeof path, "%s/shop.db", t->o->dir);
+    if (n < 0 || n >= (int)sizeof path)
+        return error_field(t->err, PENCHANT_EINVALID, 0, "dir",
+                           "the folder's name is too long");
+    const struct store_options so = {.path = path, .read_only = true};
+    int rc = store_sqlite.open(&store, &so, t->err);
+    if (rc)
+        return rc;
+    rc = store_sqlite.begin(store, t->err);
+    if (!rc) {
+        rc = lessons_read(&t->lessons, store, UINT64_MAX, t->err);
+        store_sqlite.rollback(store);
+    }
+    store_sqlite.close(store);
+    return rc;
+}
+
+/* From the last checkpoint: the best of a run that was cut off, else the finished one. */
+static int resume(struct training *t, const struct train_data *data,
+                  struct train_options *options)
+{
+    struct penchant_error why;
+    char preset[sizeof options->preset];
+    const char *path = t->best_path;
+    int rc = resume_model(&t->resumed, path, data, t->o->seed, &why);
+    if (rc == PENCHANT_ENOTFOUND) {
+        path = t->model_path;
+        rc = resume_model(&t->resumed, path, data, t->o->seed, &why);
+    }
+    if (rc == PENCHANT_ENOTFOUND)
+        return error_set(t->err, PENCHANT_ENOTFOUND,
+                         "there is no checkpoint to go on from");
+    if (!rc)
+        rc = checkpoint_note(path, NOTE_PRESET, preset, sizeof preset, &why);
+    if (rc)
+        return error_set(t->err, rc, "%s", why.text);
+    options->model = t->resumed->config;
+    options->resume_from = t->resumed;
+    if (preset[0])
+        memcpy(options->preset, preset, sizeof preset);
+    return PENCHANT_OK;
+}
+
+static int show(void *cookie, const char *what, uint64_t done, uint64_t total,
+                const char *detail)
+{
+    const struct training *t = cookie;
+    return t->o->progress(t->o->cookie, what, done, total, detail);
+}
+
+static int train(struct training *t)
+{
+    const struct train_data data = lessons_data(&t->lessons);
+    struct train_options options;
+    struct model *best = NULL;
+    int rc = train_options_from(&options, t->o, &data, t->err);
+    if (!rc && t->o->resume)
+        rc = resume(t, &data, &options);
+    if (rc)
+        return rc;
+    options.on_best = keep_best;
+    options.progress = t->o->progress ? show : NULL;
+    options.cookie = t;
+    rc = train_run(&best, &data, &options, t->report, t->err);
+    if (!rc)
+        rc = weigh_and_save(t, best);
+    model_free(best);
+    return rc;
+}
+
+int penchant_train(const struct penchant_train_options *o,
+                   struct penchant_train_report *out, struct penchant_error *err)
+{
+    struct penchant_train_report unwanted;
+    struct penchant_error detail = {0};
+    struct training *t = calloc(1, sizeof *t);
+    if (!t)
+        return error_memory(err);
+    t->o = o;
+    t->report = out ? out : &unwanted;
+    t->err = err ? err : &detail;
+    *t->report = (struct penchant_train_report){0};
+    int rc = o->dir ? read_shop(t)
+                    : error_field(err, PENCHANT_EINVALID, 0, "dir", "dir is required");
+    if (!rc)
+        rc = make_paths(t);
+    if (!rc && t->lessons.history.n == 0)
+        rc = error_set(err, PENCHANT_EINVALID, "the shop has no events to learn from");
+    if (!rc)
+        rc = train(t);
+    model_free(t->resumed);
+    lessons_release(&t->lessons);
+    free(t);
+    return rc;
+}

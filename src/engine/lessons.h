@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a shop's log teaches, and what is held out to judge by: of every user with at
+ * least three events whose last one is of an item that is new to them, that last event
+ * (of LESSONS_CASES users at most, chosen by a hash of their number). Training and
+ * evaluation make the same choice from the same log.
+ */
+#ifndef ENGINE_LESSONS_H
+#define ENGINE_LESSONS_H
+
+#include "behaviour/catalog.h"
+#include "behaviour/history.h"
+#include "engine/snapshot.h"
+#include "evidence/evidence.h"
+#include "learn/train.h"
+#include "store/store.h"
+
+enum { LESSONS_CASES = 20000 };
+
+struct lessons {
+    struct catalog catalog;
+    struct history history;
+    uint64_t last_seq;   /* the newest event that is in it */
+    uint64_t *train_end; /* (n_users) where a user's held-out events begin */
+    uint64_t *at;        /* (n_cases) the held-out events */
+    uint32_t *user;      /* (n_cases) whose they are */
+    size_t n_cases;
+    struct evidence evidence; /* has observed all that is not held out */
+    /* for struct train_data, which lessons_data() fills */
+    uint32_t *attr_start, *attr;
+    char **attribute_name; /* (n_attributes) borrowed from the catalogue */
+    uint32_t n_types;
+};
+
+/*
+ * Reads the log up to event `last_seq` (UINT64_MAX: all of it). The store is the caller's
+ * alone meanwhile.
+ */
+int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
+                 struct penchant_error *err);
+void lessons_release(struct lessons *l);
+
+struct train_data lessons_data(const struct lessons *l);
+
+/* The held-out events as questions to the sources. */
+struct exam {
+    const struct lessons *l;
+    const struct snapshot *s; /* the model that is examined */
+    float *vectors;           /* (n_cases, dim) */
+};
+
+int exam_init(struct exam *x, const struct lessons *l, const struct snapshot *s,
+              uint32_t threads, struct penchant_error *err);
+void exam_release(struct exam *x);
+
+/*
+ * Question c: what the user did before. `skip` is a bitmap of all items, zero before and
+ * zeroed by exam_forget(); it is given the items that the user had before.
+ */
+struct evidence_query exam_question(const struct exam *x, size_t c, uint64_t *skip);
+void exam_forget(const struct exam *x, size_t c, uint64_t *skip);
+uint32_t exam_answer(const struct exam *x, size_t c);
+
+#endif
