@@ -332,20 +332,57 @@ static void test_protocols__unknown_items_before_a_case_are_skipped(void **state
 {
     (void)state;
     struct experiment x;
+    struct buf test;
+    buf_init(&test, 1 << 16);
+    buf_puts(&test, "session_id,item_id,timestamp\n"
+                    "t0,a,1\nt0,z,2\nt1,z,1\nt1,b,2\nt2,a,1\nt2,b,2\nt3,a,1\n");
+    for (int i = 2; i < 40; i++) /* more than anyone looks back */
+        buf_printf(&test, "t3,z%d,%d\n", i, i);
+    buf_puts(&test, "t3,b,40\n");
     split(&x,
           "session_id,item_id,timestamp\n"
           "s0,a,1\ns0,b,2\ns1,c,1\ns1,b,2\ns1,d,3\ns2,c,1\n",
-          "session_id,item_id,timestamp\n"
-          "t0,a,1\nt0,z,2\nt0,b,3\nt1,z,1\nt1,b,2\nt2,a,1\nt2,b,2\n",
-          ITEMS, &sessions);
+          test.data, NULL, &sessions);
     score(&x, 1 << EVIDENCE_COVISITATION);
     const struct metrics *m = &x.scores.alone[EVIDENCE_COVISITATION];
-    assert_int_equal(m->n, 4);
+    assert_int_equal(m->n, 42);
+    assert_int_equal(x.scores.unknown_targets, 39);
     assert_true(m->rank[0] == METRICS_MISS);
-    assert_int_equal(m->rank[1], 0); /* a leads to b across the unknown z */
-    assert_int_equal(m->rank[2], 3); /* nothing known: four equal scores */
-    assert_int_equal(m->rank[3], 0);
+    assert_int_equal(m->rank[1], 3);  /* nothing known: four equal scores */
+    assert_int_equal(m->rank[2], 0);  /* a leads to b */
+    assert_int_equal(m->rank[41], 0); /* across what is unknown, too */
     experiment_release(&x);
+    buf_release(&test);
+}
+
+/* Counts say whether a stage was observed: a leads until the validation session's b. */
+static void
+test_protocols__the_test_counts_validation_and_validation_does_not(void **state)
+{
+    (void)state;
+    struct experiment x;
+    struct buf log;
+    struct protocol_options o = sessions;
+    buf_init(&log, 1 << 16);
+    buf_puts(&log, "session_id,item_id,timestamp\ns0,b,1\n");
+    for (int s = 0; s < 9; s++)
+        buf_printf(&log, "s%d,a,%d\n", s, 2);
+    for (int i = 1; i <= 12; i++)
+        buf_printf(&log, "s9,b,%d\n", i);
+    const char test[] = "session_id,item_id,timestamp\nt0,a,1\nt0,b,2\n";
+    split(&x, log.data, test, NULL, &o);
+    score(&x, COUNTING);
+    assert_int_equal(x.scores.cases, 1);
+    assert_int_equal(x.scores.alone[EVIDENCE_POPULARITY].rank[0], 0);
+    experiment_release(&x);
+    o.report = STAGE_VALIDATION;
+    split(&x, log.data, test, NULL, &o);
+    score(&x, COUNTING);
+    assert_int_equal(x.scores.cases, 11);
+    for (int c = 0; c < 11; c++)
+        assert_int_equal(x.scores.alone[EVIDENCE_POPULARITY].rank[c], 1);
+    experiment_release(&x);
+    buf_release(&log);
 }
 
 static void test_protocols__validation_sessions_are_the_last_tenth(void **state)
@@ -390,22 +427,22 @@ static void test_protocols__temporal_cuts_at_one_moment(void **state)
     struct experiment x;
     char names[32], stages[32], cases[32];
     struct protocol_options o = temporal;
-    o.test_share = 0.3;
+    o.test_share = 0.4;
     split(&x,
           "user_id,item_id,event,timestamp\n"
           "u1,a,view,1500000001\nu1,b,view,1500000004\nu1,c,view,1500000008\n"
           "u1,d,view,1500000009\n"
           "u2,e,view,1500000002\nu2,f,view,1500000005\nu2,a,view,1500000006\n"
           "u3,b,view,1500000003\nu3,b,view,1500000007\n"
-          "u4,a,view,1500000010\n",
+          "u4,a,view,1500000010\nu4,b,view,1500000010\n",
           NULL, ITEMS, &o);
     spell(&x, names, stages);
-    assert_string_equal(names, "abcd|efa|bb|a|");
-    assert_string_equal(stages, "0022|001|01|2|");
+    assert_string_equal(names, "abcd|efa|bb|ab|");
+    assert_string_equal(stages, "0022|011|01|22|");
     cases_of(&x, STAGE_TEST, cases);
     assert_string_equal(cases, "cd"); /* u4 has no past */
     cases_of(&x, STAGE_VALIDATION, cases);
-    assert_string_equal(cases, "ab");
+    assert_string_equal(cases, "fab");
     score(&x, COUNTING);
     assert_int_equal(x.scores.unknown_targets, 2);
     experiment_release(&x);
@@ -743,6 +780,8 @@ int main(void)
         cmocka_unit_test(test_protocols__the_state_sees_the_validation_event),
         cmocka_unit_test(test_protocols__every_position_of_a_session_is_a_case),
         cmocka_unit_test(test_protocols__unknown_items_before_a_case_are_skipped),
+        cmocka_unit_test(
+            test_protocols__the_test_counts_validation_and_validation_does_not),
         cmocka_unit_test(test_protocols__validation_sessions_are_the_last_tenth),
         cmocka_unit_test(test_protocols__sessions_need_a_test_file),
         cmocka_unit_test(test_protocols__temporal_cuts_at_one_moment),
