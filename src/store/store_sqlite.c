@@ -43,18 +43,26 @@ int sqlite_error(struct sqlite_store *s, int rc, const char *what,
                      s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
 }
 
-sqlite3_stmt *sqlite_prepared(struct sqlite_store *s, enum sqlite_statement id,
-                              struct penchant_error *err)
+int sqlite_prepared(struct sqlite_store *s, enum sqlite_statement id, sqlite3_stmt **out,
+                    struct penchant_error *err)
 {
-    if (s->statement[id]) {
+    int rc = SQLITE_OK;
+    if (s->statement[id])
         sqlite3_reset(s->statement[id]);
-        return s->statement[id];
-    }
-    const int rc = sqlite3_prepare_v3(s->db, statement_text[id], -1,
-                                      SQLITE_PREPARE_PERSISTENT, &s->statement[id], NULL);
-    if (rc != SQLITE_OK)
-        sqlite_error(s, rc, "use the database", err);
-    return s->statement[id];
+    else
+        rc = sqlite3_prepare_v3(s->db, statement_text[id], -1, SQLITE_PREPARE_PERSISTENT,
+                                &s->statement[id], NULL);
+    *out = s->statement[id];
+    return rc == SQLITE_OK ? PENCHANT_OK : sqlite_error(s, rc, "use the database", err);
+}
+
+/* A statement without parameters and rows. */
+static int run_plain(struct sqlite_store *s, enum sqlite_statement id, const char *what,
+                     struct penchant_error *err)
+{
+    sqlite3_stmt *st;
+    const int ready = sqlite_prepared(s, id, &st, err);
+    return ready == PENCHANT_OK ? sqlite_run(s, st, what, err) : ready;
 }
 
 int sqlite_run(struct sqlite_store *s, sqlite3_stmt *st, const char *what,
@@ -92,9 +100,8 @@ static int sqlite_begin(struct store *store, struct penchant_error *err)
                          "an earlier write failed: the shop must be opened anew");
     if (!sqlite3_get_autocommit(s->db))
         return error_set(err, PENCHANT_EIO, "a transaction has been begun already");
-    sqlite3_stmt *st =
-        sqlite_prepared(s, s->read_only ? SQL_BEGIN_READ : SQL_BEGIN_WRITE, err);
-    return st ? sqlite_run(s, st, "begin a transaction", err) : PENCHANT_EIO;
+    return run_plain(s, s->read_only ? SQL_BEGIN_READ : SQL_BEGIN_WRITE,
+                     "begin a transaction", err);
 }
 
 static void sqlite_rollback(struct store *store)
@@ -102,9 +109,7 @@ static void sqlite_rollback(struct store *store)
     struct sqlite_store *s = (struct sqlite_store *)store;
     /* SQLite may have rolled back by itself, after a full disk for one. */
     if (!sqlite3_get_autocommit(s->db)) {
-        struct penchant_error ignored;
-        sqlite3_stmt *st = sqlite_prepared(s, SQL_ROLLBACK, &ignored);
-        if (!st || sqlite_run(s, st, "roll back", &ignored) != 0)
+        if (run_plain(s, SQL_ROLLBACK, "roll back", NULL) != PENCHANT_OK)
             s->failed = true;
     }
     s->last_seq = s->committed_seq;
@@ -114,8 +119,7 @@ static void sqlite_rollback(struct store *store)
 static int sqlite_commit(struct store *store, struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = sqlite_prepared(s, SQL_COMMIT, err);
-    const int status = st ? sqlite_run(s, st, "commit", err) : PENCHANT_EIO;
+    const int status = run_plain(s, SQL_COMMIT, "commit", err);
     if (status != PENCHANT_OK) {
         s->failed = s->failed || !s->read_only;
         sqlite_rollback(store);

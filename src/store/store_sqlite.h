@@ -93,9 +93,9 @@ struct sqlite_store {
 /* store_sqlite.c: the status of SQLite's result `rc`, told in err. */
 int sqlite_error(struct sqlite_store *s, int rc, const char *what,
                  struct penchant_error *err);
-/* The prepared statement, reset; NULL with err filled. */
-sqlite3_stmt *sqlite_prepared(struct sqlite_store *s, enum sqlite_statement id,
-                              struct penchant_error *err);
+/* The prepared statement, reset. */
+int sqlite_prepared(struct sqlite_store *s, enum sqlite_statement id, sqlite3_stmt **out,
+                    struct penchant_error *err);
 /* Steps a statement that returns no rows. */
 int sqlite_run(struct sqlite_store *s, sqlite3_stmt *st, const char *what,
                struct penchant_error *err);

@@ -3,13 +3,14 @@
 #include "store/store_sqlite.h"
 
 /* The statement, unless no transaction was begun. */
-static sqlite3_stmt *writing(struct sqlite_store *s, enum sqlite_statement id,
-                             struct penchant_error *err)
+static int writing(struct sqlite_store *s, enum sqlite_statement id, sqlite3_stmt **out,
+                   struct penchant_error *err)
 {
-    if (!sqlite3_get_autocommit(s->db))
-        return sqlite_prepared(s, id, err);
-    error_set(err, PENCHANT_EINVALID, "no transaction was begun");
-    return NULL;
+    if (s->read_only)
+        return error_set(err, PENCHANT_EREADONLY, "the shop is open for reading only");
+    if (sqlite3_get_autocommit(s->db))
+        return error_set(err, PENCHANT_EINVALID, "no transaction was begun");
+    return sqlite_prepared(s, id, out, err);
 }
 
 static void bind_text(sqlite3_stmt *st, int at, const char *text)
@@ -33,9 +34,10 @@ static int add_name(struct store *store, enum sqlite_statement id, uint32_t numb
                     const char *name, struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = writing(s, id, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = writing(s, id, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     sqlite3_bind_int64(st, 1, number);
     bind_text(st, 2, name);
     return sqlite_run(s, st, "add a name", err);
@@ -57,9 +59,10 @@ int sqlite_put_item(struct store *store, uint32_t id, const struct store_item *i
                     struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = writing(s, SQL_PUT_ITEM, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = writing(s, SQL_PUT_ITEM, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     sqlite3_bind_int64(st, 1, id);
     bind_text(st, 2, item->item_id);
     bind_text(st, 3, item->title);
@@ -75,12 +78,13 @@ int sqlite_append_event(struct store *store, const struct event *e,
                         struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
+    sqlite3_stmt *st;
+    const int ready = writing(s, SQL_APPEND_EVENT, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     if (e->seq != s->last_seq + 1)
         return error_set(err, PENCHANT_EINVALID, "event %llu follows %llu",
                          (unsigned long long)e->seq, (unsigned long long)s->last_seq);
-    sqlite3_stmt *st = writing(s, SQL_APPEND_EVENT, err);
-    if (!st)
-        return PENCHANT_EIO;
     sqlite3_bind_int64(st, 1, (sqlite3_int64)e->seq);
     sqlite3_bind_int64(st, 2, e->ts_us);
     sqlite3_bind_int64(st, 3, e->user);
@@ -101,9 +105,10 @@ int sqlite_add_event_id(struct store *store, uint64_t hash, bool *seen,
                         struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = writing(s, SQL_ADD_EVENT_ID, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = writing(s, SQL_ADD_EVENT_ID, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     sqlite3_bind_int64(st, 1, (sqlite3_int64)hash);
     const int status = sqlite_run(s, st, "remember an event_id", err);
     *seen = status == PENCHANT_OK && sqlite3_changes(s->db) == 0;
@@ -114,9 +119,10 @@ int sqlite_append_slate(struct store *store, const struct store_slate *slate,
                         struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = writing(s, SQL_APPEND_SLATE, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = writing(s, SQL_APPEND_SLATE, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     sqlite3_bind_int64(st, 1, (sqlite3_int64)(s->last_slate + 1));
     bind_text(st, 2, slate->id);
     sqlite3_bind_int64(st, 3, slate->ts_us);
@@ -143,9 +149,10 @@ int sqlite_put_fact(struct store *store, const char *name, const char *value,
                     struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = writing(s, value ? SQL_PUT_FACT : SQL_REMOVE_FACT, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = writing(s, value ? SQL_PUT_FACT : SQL_REMOVE_FACT, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     bind_text(st, 1, name);
     if (value)
         bind_text(st, 2, value);

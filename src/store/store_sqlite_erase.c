@@ -73,9 +73,10 @@ int sqlite_erase_functions(struct sqlite_store *s)
 static int add_to_fact(struct sqlite_store *s, const char *name, uint64_t n,
                        struct penchant_error *err)
 {
-    sqlite3_stmt *st = sqlite_prepared(s, SQL_ADD_TO_FACT, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = sqlite_prepared(s, SQL_ADD_TO_FACT, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
     sqlite3_bind_int64(st, 2, (sqlite3_int64)n);
     return sqlite_run(s, st, "write a fact", err);
@@ -93,8 +94,10 @@ static int put_number(struct sqlite_store *s, const char *name, uint64_t n,
 static int erase_rows(struct sqlite_store *s, enum sqlite_statement id, const char *fact,
                       struct penchant_error *err)
 {
-    sqlite3_stmt *st = sqlite_prepared(s, id, err);
-    const int status = st ? sqlite_run(s, st, "erase", err) : PENCHANT_EIO;
+    sqlite3_stmt *st;
+    int status = sqlite_prepared(s, id, &st, err);
+    if (status == PENCHANT_OK)
+        status = sqlite_run(s, st, "erase", err);
     return status ? status
                   : add_to_fact(s, fact, (uint64_t)sqlite3_changes64(s->db), err);
 }
@@ -143,9 +146,10 @@ int sqlite_drop_events(struct store *store, uint64_t first_seq, store_event_fn *
     if (first_seq <= s->committed_seq)
         return error_set(err, PENCHANT_EINVALID,
                          "only events of this transaction can be dropped");
-    sqlite3_stmt *st = sqlite_prepared(s, SQL_DROP_EVENTS, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = sqlite_prepared(s, SQL_DROP_EVENTS, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     s->drop = (struct sqlite_drop){drop, cookie};
     sqlite3_bind_int64(st, 1, (sqlite3_int64)first_seq);
     int status = sqlite_run(s, st, "drop events", err);

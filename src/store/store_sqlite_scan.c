@@ -38,9 +38,10 @@ static int scan_names(struct store *store, enum sqlite_statement id, store_name_
                       void *cookie, struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = sqlite_prepared(s, id, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = sqlite_prepared(s, id, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     int rc, answer = 0;
     while (!answer && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         uint32_t number;
@@ -67,9 +68,10 @@ int sqlite_scan_items(struct store *store, store_item_fn *fn, void *cookie,
                       struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = sqlite_prepared(s, SQL_SCAN_ITEMS, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = sqlite_prepared(s, SQL_SCAN_ITEMS, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     int rc, answer = 0;
     while (!answer && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         uint32_t number;
@@ -92,9 +94,10 @@ int sqlite_scan_events(struct store *store, uint64_t after_seq, store_event_fn *
                        void *cookie, struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = sqlite_prepared(s, SQL_SCAN_EVENTS, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = sqlite_prepared(s, SQL_SCAN_EVENTS, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     sqlite3_bind_int64(st, 1, (sqlite3_int64)after_seq);
     int rc, answer = 0;
     while (!answer && (rc = sqlite3_step(st)) == SQLITE_ROW) {
@@ -120,9 +123,10 @@ int sqlite_scan_slates(struct store *store, store_slate_fn *fn, void *cookie,
                        struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    sqlite3_stmt *st = sqlite_prepared(s, SQL_SCAN_SLATES, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = sqlite_prepared(s, SQL_SCAN_SLATES, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     int rc, answer = 0;
     while (!answer && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         struct store_slate slate = {
@@ -150,9 +154,10 @@ int sqlite_get_fact(struct store *store, const char *name, char *text, size_t n,
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     *text = 0;
-    sqlite3_stmt *st = sqlite_prepared(s, SQL_GET_FACT, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = sqlite_prepared(s, SQL_GET_FACT, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
     const int rc = sqlite3_step(st);
     int status = PENCHANT_OK;
@@ -180,9 +185,10 @@ static int fact_number(struct store *store, const char *name, uint64_t *out,
 static int one_number(struct sqlite_store *s, enum sqlite_statement id, uint64_t *out,
                       struct penchant_error *err)
 {
-    sqlite3_stmt *st = sqlite_prepared(s, id, err);
-    if (!st)
-        return PENCHANT_EIO;
+    sqlite3_stmt *st;
+    const int ready = sqlite_prepared(s, id, &st, err);
+    if (ready != PENCHANT_OK)
+        return ready;
     const int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW)
         *out = (uint64_t)sqlite3_column_int64(st, 0);
