@@ -21,20 +21,22 @@ OBJ     := $(SRC:src/%.c=$(BUILD)/%.o)
 APP_SRC := $(wildcard src/server/*.c src/cli/*.c src/lab/*.c)
 APP_OBJ := $(filter-out %/main.o,$(APP_SRC:src/%.c=$(BUILD)/%.o))
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+# The two commands use every core, unless the caller said -j.
+JOBS     = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: all demo test test-long check install format bench clean
 all: $(BUILD)/penchant $(BUILD)/libpenchant.a $(BUILD)/libpenchant.so
 
 demo: .deps
-	+@$(MAKE) --no-print-directory all
+	+@$(MAKE) --no-print-directory $(JOBS) all
 	$(BUILD)/penchant demo $(ARGS)
 
 test: .deps
-	+@$(MAKE) --no-print-directory all tests
+	+@$(MAKE) --no-print-directory $(JOBS) all tests
 	@tests/run $(BUILD) $(T)
 
 test-long: .deps
-	+@$(MAKE) --no-print-directory all tests
+	+@$(MAKE) --no-print-directory $(JOBS) all tests
 	@LONG=1 tests/run $(BUILD) $(T)
 
 .PHONY: tests .deps

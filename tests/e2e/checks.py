@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# SLOW: runs no program of ours
 """tools/check catches one violation of each kind, in a copy of the tree."""
 import os
 import pathlib

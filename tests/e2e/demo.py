@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# SLOW: trains for seconds that the sanitizers make minutes
 """`penchant demo` tells the truth: what it prints to try works when copied, the lists change
 with the event, the shoppers shop, and nothing is left behind."""
 import json
