@@ -38,14 +38,14 @@ def write(folder, name, header, rows):
     return path
 
 
-def shop(users=150, length=10, clock=False, last=None):
+def shop(users=150, length=10, clock=False, last=None, strays=0.1):
     """Shoppers walk around one of two rings of 16 items, now and then elsewhere."""
     draw = random.Random(4)
     rows = []
     for user in range(users):
         ring, at = draw.choice("ab"), draw.randrange(16)
         for i in range(length):
-            stray = draw.random() < 0.1
+            stray = draw.random() < strays
             item = "%s%d" % (ring, draw.randrange(16) if stray else (at + i) % 16)
             time = 1700000000 + 86400 * i + user if clock else i + 1
             rows.append(("u%d" % user, last if last and i == length - 1 else item, "view", time))
@@ -103,6 +103,15 @@ def check_leave_one_out(folder):
         assert word in table.stdout, table.stdout
     assert table.stderr == "", table.stderr
     return log
+
+
+def check_model_learns(folder):
+    """Each case must be answered with its own history: a ring leaves no doubt what is next."""
+    log = write(folder, "ring.csv", "user_id,item_id,event,timestamp", shop(users=400, strays=0))
+    r = report("--protocol", "leave-one-out", "--events", log, "--sources", "sequence", *SMALL,
+               "--epochs", "20", "--learning-rate", "0.01", "--dropout", "0")
+    assert r["sequence"]["hr@5"]["value"] > 0.95, r["sequence"]
+    assert r["epochs"] <= 20 and r["best_epoch"] >= 1, r
 
 
 def check_validation_is_blind(folder, log):
@@ -195,6 +204,7 @@ def check_ratings():
 def main():
     with tempfile.TemporaryDirectory() as folder:
         log = check_leave_one_out(folder)
+        check_model_learns(folder)
         check_validation_is_blind(folder, log)
         check_sessions(folder)
         check_temporal(folder, log)
