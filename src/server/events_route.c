@@ -10,6 +10,7 @@
 
 #include <microhttpd.h>
 
+#include "base/status.h"
 #include "server/json_input.h"
 #include "server/parse_event.h"
 #include "server/routes.h"
@@ -169,7 +170,13 @@ void route_add_events(struct request *r)
 void events_committed(struct request *r)
 {
     if (r->commit_status) {
-        const struct penchant_error err = {.status = r->commit_status};
+        struct penchant_error err;
+        /* All fields were checked before; what is left is the number of event names. */
+        if (r->commit_status == PENCHANT_EINVALID)
+            error_field(&err, PENCHANT_EINVALID, 0, "event",
+                        "an event has a new name, and there are too many already");
+        else
+            error_set(&err, r->commit_status, "the events could not be written");
         request_failed(r, &err);
         return;
     }

@@ -114,13 +114,12 @@ void request_fault(struct request *r, size_t index, size_t line, const char *fie
 
 void request_failed(struct request *r, const struct penchant_error *err)
 {
-    const char *text = err->text[0] ? err->text : penchant_status_text(err->status);
     const bool too_much = err->status == PENCHANT_ELIMIT && err->field[0];
     if (err->status == PENCHANT_EINVALID || too_much) {
-        request_fault(r, err->index, 0, err->field, text);
-        request_problem(r, 422, "%s", text);
+        request_fault(r, err->index, 0, err->field, err->text);
+        request_problem(r, 422, "%s", err->text);
     } else if (err->status == PENCHANT_ENOTFOUND) {
-        request_problem(r, 404, "%s", text);
+        request_problem(r, 404, "%s", err->text);
     } else {
         const bool later =
             err->status == PENCHANT_ECLOSED || err->status == PENCHANT_EIO ||

@@ -115,6 +115,18 @@ def test_bad_events_change_nothing():
         problem(s.get("/v1/items/new"), 404)
 
 
+def test_too_many_event_names_are_refused_whole():
+    with Shop() as s:
+        names = [{"user_id": "u", "item_id": "a", "event": f"kind{i}"} for i in range(200)]
+        same(s.events(*names).json["accepted"], 200)
+        before = counts(s)
+        more = [view("v", "b")] + [{**e, "event": "more_" + e["event"]} for e in names]
+        problem(s.events(*more), 422, "event")
+        same(counts(s), before, "nothing of it was kept")
+        problem(s.get("/v1/users/v"), 404)
+        same(s.events(view("u", "a")).status, 200, "others go on")
+
+
 def test_large_bodies_are_refused():
     with Shop() as s:
         many = ",".join([json.dumps(view("u", "a"))] * 10001)
