@@ -407,14 +407,21 @@ static void test_protocols__validation_sessions_are_the_last_tenth(void **state)
     buf_release(&log);
 }
 
-static void test_protocols__sessions_need_a_test_file(void **state)
+static void test_protocols__a_report_needs_cases(void **state)
 {
     (void)state;
     struct experiment x;
     struct penchant_error err = {0};
     assert_int_equal(try_split(&x, train_sessions, NULL, NULL, &sessions, &err),
                      PENCHANT_EINVALID);
-    assert_non_null(strstr(err.text, "test session"));
+    assert_non_null(strstr(err.text, "nothing to predict"));
+    experiment_release(&x);
+    assert_int_equal(try_split(&x,
+                               "user_id,item_id,event,timestamp\n"
+                               "u1,a,view,1\nu1,b,view,2\nu2,a,view,1\n",
+                               NULL, NULL, &leave_one_out, &err),
+                     PENCHANT_EINVALID);
+    assert_non_null(strstr(err.text, "nothing to predict"));
     experiment_release(&x);
 }
 
@@ -783,7 +790,7 @@ int main(void)
         cmocka_unit_test(
             test_protocols__the_test_counts_validation_and_validation_does_not),
         cmocka_unit_test(test_protocols__validation_sessions_are_the_last_tenth),
-        cmocka_unit_test(test_protocols__sessions_need_a_test_file),
+        cmocka_unit_test(test_protocols__a_report_needs_cases),
         cmocka_unit_test(test_protocols__temporal_cuts_at_one_moment),
         cmocka_unit_test(test_protocols__temporal_is_refused_without_a_clock),
         cmocka_unit_test(test_protocols__temporal_needs_different_times),

@@ -50,7 +50,7 @@ static int parse(struct benchmark *b, int argc, char **argv)
         {"sources", 0, CLI_STRING, &b->sources, "S", NULL, 0, 0,
          "all, or sequence, covisitation, popularity by comma"},
         {"report", 0, CLI_STRING, &b->report, "R", NULL, 0, 0,
-         "test, or validation (the test is then never read)"},
+         "test, or validation, which is blind to the test"},
         {"min-prefix", 0, CLI_U32, &b->how.min_prefix, "N", NULL, 1, 1000,
          "sessions: events before a case"},
         {"test-share", 0, CLI_DOUBLE, &b->how.test_share, "X", NULL, 0.001, 0.9,
@@ -69,7 +69,8 @@ static int parse(struct benchmark *b, int argc, char **argv)
 static int check_files(const struct benchmark *b)
 {
     const bool sessions = b->how.kind == PROTOCOL_SESSIONS;
-    if (sessions && (!b->train || !b->test || b->events))
+    const bool test = b->test || b->how.report == STAGE_VALIDATION;
+    if (sessions && (!b->train || !test || b->events))
         return cli_fail(CLI_USAGE, COMMAND, "sessions takes --train F and --test F");
     if (!sessions && (!b->events || b->train || b->test))
         return cli_fail(CLI_USAGE, COMMAND, "%s takes --events F", b->protocol);
@@ -109,7 +110,8 @@ static int read_data(struct benchmark *b, struct penchant_error *err)
 {
     const bool sessions = b->how.kind == PROTOCOL_SESSIONS;
     const struct dataset_options o = {
-        .events = {sessions ? b->train : b->events, b->test},
+        .events = {sessions ? b->train : b->events,
+                   b->how.report == STAGE_TEST ? b->test : NULL},
         .items = b->items,
         .map = b->map,
         .by_session = sessions,

@@ -51,10 +51,9 @@ static int stage_sessions(const struct dataset *d, uint8_t *stage,
                           struct penchant_error *err)
 {
     const uint32_t n = d->n_first, held_out = (n + 9) / 10;
-    if (n < 2 || d->history.n_users == n)
+    if (n < 2)
         return error_set(err, PENCHANT_EINVALID,
-                         "the sessions protocol needs at least two training sessions and "
-                         "one test session");
+                         "the sessions protocol needs at least two training sessions");
     stage_users(&d->history, n - held_out, n, STAGE_VALIDATION, stage);
     stage_users(&d->history, n, d->history.n_users, STAGE_TEST, stage);
     return PENCHANT_OK;
@@ -123,6 +122,19 @@ static int assign_stages(struct protocol *p, struct penchant_error *err)
     return error_set(err, PENCHANT_EINVALID, "unknown protocol");
 }
 
+/* A report needs something to report. */
+static int check_cases(const struct protocol *p, struct penchant_error *err)
+{
+    struct places cases;
+    int status = protocol_cases(p, p->o.report, &cases, err);
+    if (!status && !cases.n)
+        status = error_set(err, PENCHANT_EINVALID,
+                           "%s finds nothing to predict: no history is long enough",
+                           protocol_name(p->o.kind));
+    places_release(&cases);
+    return status;
+}
+
 /* After this nothing of the test can reach the report. */
 static int forget_test(struct protocol *p, struct penchant_error *err)
 {
@@ -147,6 +159,8 @@ int protocol_init(struct protocol *p, struct dataset *d, const struct protocol_o
     *p = (struct protocol){
         .o = *o, .data = d, .exclude_seen = o->kind == PROTOCOL_LEAVE_ONE_OUT};
     int status = assign_stages(p, err);
+    if (!status)
+        status = check_cases(p, err);
     if (!status && o->report != STAGE_TEST)
         status = forget_test(p, err);
     if (!status)

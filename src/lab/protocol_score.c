@@ -15,7 +15,6 @@ enum {
     CHUNK = 1024          /* cases between two looks at the progress */
 };
 
-static const double HALF_LIFE_DAYS = 30;
 static const uint32_t COUNTING = 1U << EVIDENCE_COVISITATION | 1U << EVIDENCE_POPULARITY;
 
 /* ---- one case -----------------------------------------------------------------------
@@ -235,6 +234,12 @@ static int fit_weights(struct run *r, struct protocol_scores *out,
 {
     const struct model *m = r->o->model;
     struct places cases;
+    if ((r->o->mask & (r->o->mask - 1)) == 0) {
+        for (uint32_t s = 0; s < EVIDENCE_SOURCES; s++)
+            out->weights.w[s] = (float)(r->o->mask >> s & 1);
+        r->weights[0] = r->weights[1] = out->weights;
+        return PENCHANT_OK;
+    }
     int status = protocol_cases(r->p, STAGE_VALIDATION, &cases, err);
     if (status)
         return status;
@@ -370,7 +375,7 @@ static int run_init(struct run *r, const struct protocol *p,
         model_item_vectors(o->model, r->item_vectors);
     }
     const struct evidence_options counts = {.has_clock = p->data->history.has_clock,
-                                            .half_life_days = HALF_LIFE_DAYS};
+                                            .half_life_days = EVIDENCE_HALF_LIFE_DAYS};
     return evidence_init(&r->evidence, &counts) ? error_memory(err) : PENCHANT_OK;
 }
 

@@ -63,6 +63,16 @@ def check_quality(quality):
     assert quality["mrr@10"]["value"] <= quality["ndcg@10"]["value"] <= quality["hr@10"]["value"]
 
 
+def check_over_best(r, judge):
+    over = r["over_best_single"]
+    alone = {**r["baselines"], "sequence": r["sequence"]}
+    assert over["source"] == max(alone, key=lambda s: alone[s][judge]["value"]), over
+    for name in ("ndcg@10", "mrr@20"):
+        assert over[name]["low"] <= over[name]["value"] <= over[name]["high"], over
+        gain = r["model"][name]["value"] - alone[over["source"]][name]["value"]
+        assert abs(over[name]["value"] - gain) < 2e-6, (over, gain)
+
+
 def without_clockwork(r):
     return {k: v for k, v in r.items() if k not in ("train_seconds", "tokens_per_s", "peak_mb")}
 
@@ -87,12 +97,7 @@ def check_leave_one_out(folder):
     assert r["baselines"]["covisitation"]["ndcg@10"]["value"] > 0.6, r["baselines"]
     assert r["baselines"]["popularity"]["ndcg@10"]["value"] < 0.4, r["baselines"]
     assert r["model"]["ndcg@10"]["value"] > r["baselines"]["popularity"]["ndcg@10"]["value"]
-    over = r["over_best_single"]
-    best = {**r["baselines"], "sequence": r["sequence"]}[over["source"]]
-    for name in ("ndcg@10", "mrr@20"):
-        assert over[name]["low"] <= over[name]["value"] <= over[name]["high"], over
-        gain = r["model"][name]["value"] - best[name]["value"]
-        assert abs(over[name]["value"] - gain) < 1e-5, (over, gain)
+    check_over_best(r, "ndcg@10")
     assert sorted(r["weights"]) == ["covisitation", "popularity", "sequence"], r["weights"]
     assert without_clockwork(report(*args)) == without_clockwork(r), "a run does not repeat"
     only = report(*args, "--sources", "sequence")
@@ -137,15 +142,20 @@ def check_sessions(folder):
     r = report(*args)
     assert (r["protocol"], r["cases"], r["unknown_targets"]) == ("sessions", 501, 1), r
     check_quality(r["model"])
+    check_over_best(r, "mrr@20")
     assert r["baselines"]["covisitation"]["mrr@20"]["value"] > 0.6, r["baselines"]
     assert report(*args, "--min-prefix", "3")["cases"] == 300
-    assert report(*args, "--report", "validation")["cases"] == 150
+    blind = ["--protocol", "sessions", "--train", train, "--report", "validation", *SMALL]
+    validation = report(*blind)
+    assert validation["cases"] == 150, validation
+    assert without_clockwork(report(*blind, "--test", test)) == without_clockwork(validation)
 
 
 def check_temporal(folder, positions):
     log = write(folder, "clock.csv", "user_id,item_id,event,timestamp", shop(clock=True))
     r = report("--protocol", "temporal", "--events", log, "--test-share", "0.2", *SMALL)
     assert (r["protocol"], r["cases"]) == ("temporal", 300), r
+    check_over_best(r, "ndcg@10")
     assert r["baselines"]["covisitation"]["ndcg@10"]["value"] > 0.6, r["baselines"]
     refused = run("--protocol", "temporal", "--events", positions, status=1)
     assert "clock" in refused.stderr and refused.stdout == "", refused.stderr
