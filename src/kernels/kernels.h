@@ -90,6 +90,8 @@ struct kernels {
     void (*add_scaled)(float *y, const float *x, float s, size_t n);      /* y += s x */
     void (*scale)(float *y, float s, size_t n);                           /* y *= s */
     void (*multiply)(float *y, const float *a, const float *b, size_t n); /* y = a b */
+    /* How many x[i] < value; a NaN is not. n < 2^24. */
+    size_t (*count_below)(const float *x, float value, size_t n);
     float (*dot)(const float *a, const float *b, size_t n);
     void (*dropout)(float *x, size_t n, const struct dropout *d);
     void (*adam)(const struct adam *a);

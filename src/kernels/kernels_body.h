@@ -261,6 +261,18 @@ static void multiply(float *y, const float *a, const float *b, size_t n)
          v_store_n(y + i, v_mul(v_load_n(a + i, rest), v_load_n(b + i, rest)), rest));
 }
 
+static size_t count_below(const float *x, float value, size_t n)
+{
+    const vec limit = v_set(value), one = v_set(1.0f);
+    vec count = v_zero();
+    size_t i = 0, below = 0;
+    for (; i + LANES <= n; i += LANES)
+        count = v_add(count, v_if_greater(limit, v_load(x + i), one));
+    for (; i < n; i++)
+        below += x[i] < value;
+    return below + (size_t)v_sum(count);
+}
+
 /* 24 bits of a hash (lowbias32, Wellons 2018) of each element's number. */
 SIMD_INLINE vec v_random(uint32_t seed, uint32_t i)
 {
@@ -356,6 +368,7 @@ const struct kernels KERNELS_TABLE = {
     .add_scaled = add_scaled,
     .scale = scale,
     .multiply = multiply,
+    .count_below = count_below,
     .dot = dot,
     .dropout = dropout,
     .adam = adam,

@@ -75,6 +75,14 @@ static const struct preset *choose(const struct train_data *data)
     return find(mean_length(data->history) > 50 ? "hstu" : "sasrec");
 }
 
+/* Some sixty steps in an epoch: large batches are quicker, small ones learn more from few
+   events. */
+static uint32_t batch_tokens(const struct history *h)
+{
+    const uint64_t tokens = h->n / 64;
+    return tokens < 2048 ? 2048 : tokens > 16384 ? 16384 : (uint32_t)tokens;
+}
+
 static int parse_loss(const char *name, enum train_loss *loss, struct penchant_error *err)
 {
     static const char *const names[] = {"full", "sampled", "gbce"};
@@ -156,7 +164,7 @@ int train_options_from(struct train_options *out, const struct penchant_train_op
     out->learning_rate = p->learning_rate;
     out->weight_decay = p->weight_decay;
     out->warmup_steps = 100;
-    out->batch_tokens = 16384;
+    out->batch_tokens = batch_tokens(data->history);
     out->patience = 10;
     out->bf16 = true;
     if (data->history->n_items > FULL_SOFTMAX_ITEMS)

@@ -97,10 +97,7 @@ static uint32_t count_block(const struct ranking *r, float *score, size_t c, flo
                 score[h->item[e] - first] = -INFINITY;
     if (target < items)
         score[target] = -INFINITY;
-    uint32_t better = 0;
-    for (uint32_t i = 0; i < items; i++)
-        better += !(score[i] < mine);
-    return better;
+    return items - (uint32_t)kernels_get()->count_below(score, mine, items);
 }
 
 static void rank_task(void *arg, uint32_t task)
