@@ -16,8 +16,7 @@
 
 enum { COUNTING = 1 << EVIDENCE_COVISITATION | 1 << EVIDENCE_POPULARITY };
 
-/* ---- helpers ------------------------------------------------------------------------
- */
+/* ---- helpers -------------------------------------------------------------------- */
 
 /* A log in a temporary file. */
 struct file {
@@ -107,8 +106,7 @@ static const char *item_name(const struct dataset *d, uint32_t item)
     return strchr(d->attribute_name[d->attr[d->attr_start[item]]], ':') + 1;
 }
 
-/* What stands in the history of the users, "abc|de|..", and in which stages, "001|00|..".
- */
+/* What the users' history holds, "abc|de|..", and in which stages, "001|00|..". */
 static void spell(const struct experiment *x, char *names, char *stages)
 {
     const struct history *h = &x->data.history;
@@ -139,8 +137,7 @@ static void cases_of(const struct experiment *x, enum protocol_stage stage, char
 
 #define ITEMS "item_id,title,category\na,,a\nb,,b\nc,,c\nd,,d\ne,,e\nf,,f\ng,,g\nz,,z\n"
 
-/* ---- leave-one-out ------------------------------------------------------------------
- */
+/* ---- leave-one-out -------------------------------------------------------------- */
 
 static const char short_log[] = "user_id,item_id,event,timestamp\n"
                                 "u1,a,view,1\nu1,b,view,2\nu1,c,view,3\nu1,d,view,4\n"
@@ -285,8 +282,7 @@ static void test_protocols__the_state_sees_the_validation_event(void **state)
     buf_release(&log);
 }
 
-/* ---- sessions -----------------------------------------------------------------------
- */
+/* ---- sessions ------------------------------------------------------------------- */
 
 static const char train_sessions[] = "session_id,item_id,timestamp\n"
                                      "s0,a,1\ns0,a,2\ns0,a,3\n"
@@ -425,8 +421,7 @@ static void test_protocols__a_report_needs_cases(void **state)
     experiment_release(&x);
 }
 
-/* ---- temporal -----------------------------------------------------------------------
- */
+/* ---- temporal ------------------------------------------------------------------- */
 
 static void test_protocols__temporal_cuts_at_one_moment(void **state)
 {
@@ -481,8 +476,7 @@ static void test_protocols__temporal_needs_different_times(void **state)
     experiment_release(&x);
 }
 
-/* ---- what holds for all -------------------------------------------------------------
- */
+/* ---- what holds for all --------------------------------------------------------- */
 
 /* Both runs put the same cases and gave them the same ranks under the same weights. */
 static void assert_same(const struct experiment *a, const struct experiment *b)
@@ -621,8 +615,7 @@ static void test_protocols__names_carry_no_meaning(void **state)
     buf_release(&other);
 }
 
-/* Users' blocks in the reverse order: counts are the same, and nearly so what they say.
- */
+/* Users' blocks in the reverse order: counts are the same, and nearly so the answers. */
 static void test_protocols__the_order_of_users_carries_no_meaning(void **state)
 {
     (void)state;

@@ -32,8 +32,7 @@ struct benchmark {
     long peak_kb; /* of the process when training ended */
 };
 
-/* ---- what was asked -----------------------------------------------------------------
- */
+/* ---- what was asked ------------------------------------------------------------- */
 
 static int parse(struct benchmark *b, int argc, char **argv)
 {
@@ -97,8 +96,7 @@ static int check(struct benchmark *b)
     return check_files(b);
 }
 
-/* ---- the work -----------------------------------------------------------------------
- */
+/* ---- the work ------------------------------------------------------------------- */
 
 static void complain(void *cookie, const char *line)
 {
@@ -182,8 +180,7 @@ static int work(struct benchmark *b, struct penchant_error *err)
     return status;
 }
 
-/* ---- the report ---------------------------------------------------------------------
- */
+/* ---- the report ----------------------------------------------------------------- */
 
 static void json_metric(struct json_writer *w, const char *name, struct penchant_metric m)
 {

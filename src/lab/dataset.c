@@ -8,8 +8,7 @@
 #include "behaviour/event.h"
 #include "behaviour/import.h"
 
-/* ---- reading ------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------- */
 
 struct reader {
     struct dataset *d;
@@ -145,8 +144,7 @@ void dataset_keep(struct dataset *d, const bool *keep)
     d->n_types = count_types(h);
 }
 
-/* ---- numbering ----------------------------------------------------------------------
- */
+/* ---- numbering ------------------------------------------------------------------ */
 
 /*
  * Lists the items of the history (numbers as read) into order[], stage by stage; number[]

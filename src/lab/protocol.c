@@ -27,8 +27,7 @@ const char *protocol_name(enum protocol_kind kind)
     return names[kind];
 }
 
-/* ---- stages -------------------------------------------------------------------------
- */
+/* ---- stages --------------------------------------------------------------------- */
 
 static void stage_leave_one_out(const struct history *h, uint8_t *stage)
 {
@@ -65,8 +64,7 @@ static int compare_times(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The moment from which on about this share of the sorted times lies, the last at least.
- */
+/* The moment from which on about this share of the sorted times lies. */
 static int64_t cut(const int64_t *times, uint64_t n, double share)
 {
     const uint64_t before = (uint64_t)((double)n * (1 - share) + 0.5);
@@ -183,8 +181,7 @@ uint32_t protocol_known(const struct protocol *p, enum protocol_stage stage)
     return p->data->n_items[stage - 1];
 }
 
-/* ---- places -------------------------------------------------------------------------
- */
+/* ---- places --------------------------------------------------------------------- */
 
 void places_release(struct places *p)
 {
@@ -304,8 +301,7 @@ int protocol_order(const struct protocol *p, enum protocol_stage stage,
     return PENCHANT_OK;
 }
 
-/* ---- training -----------------------------------------------------------------------
- */
+/* ---- training ------------------------------------------------------------------- */
 
 static void copy_events(const struct protocol *p, struct history *h, uint64_t *train_end)
 {

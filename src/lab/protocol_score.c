@@ -17,8 +17,7 @@ enum {
 
 static const uint32_t COUNTING = 1U << EVIDENCE_COVISITATION | 1U << EVIDENCE_POPULARITY;
 
-/* ---- one case -----------------------------------------------------------------------
- */
+/* ---- one case ------------------------------------------------------------------- */
 
 /* What one thread needs to put a case. */
 struct bench {
@@ -134,8 +133,7 @@ static void forget_case(struct bench *b)
     b->n_seen = 0;
 }
 
-/* ---- observing ----------------------------------------------------------------------
- */
+/* ---- observing ------------------------------------------------------------------ */
 
 static int observe_stage(struct run *r, enum protocol_stage stage,
                          struct penchant_error *err)
@@ -164,8 +162,7 @@ static int observe_stage(struct run *r, enum protocol_stage stage,
     return status;
 }
 
-/* ---- choosing cases and what the model makes of them ---------------------------------
- */
+/* ---- choosing cases and what the model makes of them ---------------------------- */
 
 static int begin_cases(struct run *r, const struct places *cases,
                        enum protocol_stage stage, struct penchant_error *err)
@@ -197,8 +194,7 @@ static void thin(struct places *cases)
         cases->n = n;
 }
 
-/* ---- weights ------------------------------------------------------------------------
- */
+/* ---- weights -------------------------------------------------------------------- */
 
 static const uint32_t EVERYONE = 2;
 
@@ -262,8 +258,7 @@ static int fit_weights(struct run *r, struct protocol_scores *out,
     return status;
 }
 
-/* ---- ranks --------------------------------------------------------------------------
- */
+/* ---- ranks ---------------------------------------------------------------------- */
 
 static void rank_case(struct run *r, struct bench *b, size_t c)
 {
@@ -347,8 +342,7 @@ static int rank_cases(struct run *r, struct protocol_scores *out,
     return status ? error_memory(err) : PENCHANT_OK;
 }
 
-/* ---- the whole ----------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------ */
 
 static int run_init(struct run *r, const struct protocol *p,
                     const struct score_options *o, struct penchant_error *err)
