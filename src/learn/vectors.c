@@ -50,7 +50,7 @@ static int plan(struct job *j, size_t n_cases)
         const uint64_t start = j->h->start[user_of(j->h, j->at[c])], end = j->at[c];
         struct run *last = j->n_runs ? &j->run[j->n_runs - 1] : NULL;
         if (last && last->first == start && end > last->end && end - start <= length &&
-            last->cases > 0) {
+            last->end > last->first) {
             last->end = end;
             last->cases++;
             continue;
