@@ -224,7 +224,8 @@ static int plan_step(struct trainer *t, uint32_t first, uint32_t *end, uint64_t 
     while (at < t->windows.n && *tokens < t->o->batch_tokens) {
         const uint32_t from = at;
         uint32_t n = 0;
-        while (at < t->windows.n && n + t->windows.window[at].n <= t->group_tokens)
+        while (at < t->windows.n && *tokens + n < t->o->batch_tokens &&
+               n + t->windows.window[at].n <= t->group_tokens)
             n += t->windows.window[at++].n;
         if (add_group(t, from, at) != PENCHANT_OK)
             return PENCHANT_ENOMEM;
