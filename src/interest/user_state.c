@@ -272,7 +272,7 @@ static int take_wanted(struct user_states *s, struct shard *sh, struct user_stat
 {
     const uint32_t at = user_state_position(u, e->ts_us);
     u->wanted++;
-    if (at < u->n_recent || (at == 0 && u->wanted > 1))
+    if (at < u->n_recent)
         drop_encoder(s, sh, u->encoder);
     if (at == 0 && u->n_recent == s->recent)
         return PENCHANT_OK; /* older than the whole window */
@@ -335,28 +335,35 @@ static int add_purchase(struct user_state *u, uint32_t item)
     return PENCHANT_OK;
 }
 
-/* Takes the newest purchase of the item out; false when there is none. */
+static void remove_purchase(struct user_state *u, uint32_t at)
+{
+    if (--u->purchased[at].count)
+        return;
+    u->n_purchased--;
+    memmove(u->purchased + at, u->purchased + at + 1,
+            (u->n_purchased - at) * sizeof(*u->purchased));
+}
+
+/* Takes the newest purchase of the item before the refund out; false when there is none.
+   One that has left the window lies before it. */
 static bool refund(struct user_states *s, struct shard *sh, struct user_state *u,
                    const struct event *e)
 {
     const uint32_t at = find_purchase(u, e->item);
     if (at == u->n_purchased || u->purchased[at].item != e->item)
         return false;
-    if (--u->purchased[at].count == 0) {
-        u->n_purchased--;
-        memmove(u->purchased + at, u->purchased + at + 1,
-                (u->n_purchased - at) * sizeof(*u->purchased));
-    }
+    uint32_t i = user_state_position(u, e->ts_us);
+    while (i && (u->recent[i - 1] != e->item || u->recent_type[i - 1] != EVENT_PURCHASE))
+        i--;
+    if (!i && u->wanted == u->n_recent)
+        return false;
+    remove_purchase(u, at);
     u->wanted--;
-    for (uint32_t i = user_state_position(u, e->ts_us); i-- > 0;) {
-        if (u->recent[i] != e->item || u->recent_type[i] != EVENT_PURCHASE)
-            continue;
-        drop_encoder(s, sh, u->encoder);
-        shift(u, i + 1, i);
-        u->n_recent--;
-        return true;
-    }
     drop_encoder(s, sh, u->encoder);
+    if (i) {
+        shift(u, i, i - 1);
+        u->n_recent--;
+    }
     return true;
 }
 
