@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/timing.h"
 #include "cli/cli.h"
@@ -76,6 +77,20 @@ static double training_minutes(const struct demo *demo)
     return most / 60;
 }
 
+/* The open shop looks for a new model about once a second. */
+static int wait_for_model(struct penchant *shop, struct penchant_error *err)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    struct penchant_status_report r = {0};
+    for (int i = 0; i < 200; i++) {
+        const int status = penchant_status(shop, &r, err);
+        if (status || r.has_model)
+            return status;
+        nanosleep(&pause, NULL);
+    }
+    return error_set(err, PENCHANT_ENOMODEL, "the shop did not pick its model up");
+}
+
 int demo_learn(struct demo *demo, struct penchant *shop, struct penchant_error *err)
 {
     char dir[PATH_SIZE];
@@ -86,11 +101,14 @@ int demo_learn(struct demo *demo, struct penchant *shop, struct penchant_error *
     penchant_train_options_default(&o);
     o.dir = dir;
     o.minutes = training_minutes(demo);
+    o.dim = 64; /* a small shop learns sooner in a small model */
     o.seed = demo->seed;
     o.progress = progress_show;
     o.cookie = &demo->progress;
     int status = penchant_train(&o, &r, err);
     progress_end(&demo->progress);
+    if (status == PENCHANT_OK)
+        status = wait_for_model(shop, err);
     if (status == PENCHANT_OK)
         status = penchant_evaluate(shop, &e, err);
     if (status)

@@ -99,15 +99,13 @@ static int32_t look_around(struct shop_visit *v)
     const double r = rng_double(rng);
     if (v->item == SHOP_NO_ITEM || r < 0.2)
         return find_for(v, in);
-    if (v->bought && r < 0.55)
+    if (v->bought && r < 0.5)
         return complement(v->world, v->item);
-    if (r < 0.58)
-        return neighbour(v->world, v->item, 1);
-    if (r < 0.74)
-        return neighbour(v->world, v->item, 2);
-    if (r < 0.84)
-        return neighbour(v->world, v->item, -1);
-    if (r < 0.92)
+    if (r < 0.7)
+        return neighbour(v->world, v->item, shopper->stride);
+    if (r < 0.8)
+        return neighbour(v->world, v->item, (int)rng_below(rng, 9) - 4);
+    if (r < 0.9)
         return complement(v->world, v->item);
     return find_in_shelf(v->world, rng_below(rng, SHOP_CATEGORIES));
 }
@@ -119,8 +117,8 @@ static double appeal(const struct shop_visit *v, int32_t item)
     const struct shop_shopper *shopper = &w->shopper[v->shopper];
     if (was_seen(v, item))
         return 0;
-    if (v->item != SHOP_NO_ITEM &&
-        (item == neighbour(w, v->item, 1) || item == complement(w, v->item)))
+    if (v->item != SHOP_NO_ITEM && (item == neighbour(w, v->item, shopper->stride) ||
+                                    item == complement(w, v->item)))
         return 0.3;
     double best = 0.01 + 0.2 * suits(w, &shopper->interest[v->interest], item);
     for (uint32_t i = 0; i < shopper->n_interests; i++)

@@ -94,6 +94,9 @@ static void make_shoppers(struct shop_world *w)
         struct shop_shopper *shopper = &w->shopper[s];
         snprintf(shopper->id, sizeof(shopper->id), "u%u", s + 1);
         shopper->staple = SHOP_NO_ITEM;
+        shopper->stride = 1 + (int)rng_below(&w->rng, 3);
+        if (rng_below(&w->rng, 2))
+            shopper->stride = -shopper->stride;
         shopper->n_interests = 2 + rng_below(&w->rng, SHOP_INTERESTS - 1);
         for (uint32_t i = 0; i < shopper->n_interests; i++)
             make_interest(w, &shopper->interest[i], i ? &shopper->interest[0] : NULL);

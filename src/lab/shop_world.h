@@ -44,6 +44,7 @@ struct shop_shopper {
     char id[12];
     struct shop_interest interest[SHOP_INTERESTS];
     uint32_t n_interests;
+    int stride;     /* how they go along a shelf: up or down the prices, by how much */
     int32_t staple; /* something used up that they bought before, or SHOP_NO_ITEM */
 };
 
