@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/timing.h"
 #include "kernels/cpu.h"
+#include "lab/bench_fp32.h"
 #include "retrieval/topk.h"
 
 #include <dlfcn.h>
@@ -179,42 +180,25 @@ static void pick_one(struct pick *heap, uint32_t *n, uint32_t k, float score,
     heap[i] = (struct pick){score, row};
 }
 
-typedef float lanes __attribute__((vector_size(64), aligned(4)));
-
-/* Four rows at a time, fused multiply-adds on the widest registers that the machine has.
- */
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"),
-               optimize("fp-contract=fast"))) static void
-fp32_scores(float *out, const float *rows, uint32_t n, uint32_t dim, const float *q)
+static void fp32_scores(float *out, const float *rows, uint32_t n, uint32_t dim,
+                        const float *q)
 {
-    for (uint32_t r = 0; r < n; r += 4) {
-        const float *e[4];
-        lanes sum[4] = {0};
-        for (uint32_t j = 0; j < 4; j++)
-            e[j] = rows + (size_t)(r + j < n ? r + j : n - 1) * dim;
+    if (cpu_level() >= CPU_AVX512) {
+        bench_fp32_avx512(out, rows, n, dim, q);
+        return;
+    }
+    for (uint32_t r = 0; r < n; r++) {
+        const float *e = rows + (size_t)r * dim;
+        float lane[16] = {0}, sum = 0;
         uint32_t i = 0;
-        for (; dim - i >= 16; i += 16) {
-            const lanes x = *(const lanes *)(q + i);
-            for (uint32_t j = 0; j < 4; j++)
-                sum[j] += x * *(const lanes *)(e[j] + i);
-        }
-        for (uint32_t j = 0; j < 4 && r + j < n; j++) {
-            typedef float half __attribute__((vector_size(32)));
-            typedef float quarter __attribute__((vector_size(16)));
-            union {
-                lanes all;
-                half h[2];
-            } a = {sum[j]};
-            union {
-                half all;
-                quarter h[2];
-            } b = {a.h[0] + a.h[1]};
-            const quarter c = b.h[0] + b.h[1];
-            float total = (c[0] + c[1]) + (c[2] + c[3]);
-            for (uint32_t l = i; l < dim; l++)
-                total += q[l] * e[j][l];
-            out[r + j] = total;
-        }
+        for (; dim - i >= 16; i += 16)
+            for (uint32_t j = 0; j < 16; j++)
+                lane[j] += q[i + j] * e[i + j];
+        for (; i < dim; i++)
+            sum += q[i] * e[i];
+        for (uint32_t j = 0; j < 16; j++)
+            sum += lane[j];
+        out[r] = sum;
     }
 }
 

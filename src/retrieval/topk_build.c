@@ -9,6 +9,7 @@
 
 #define ROTATION_MAX_DIM 256    /* above, Jacobi would take longer than it saves */
 #define MOMENT_ROWS      32768u /* residuals that the rotation is made from */
+#define STEP_EVERY       4u
 #define SPREAD_LEAST     (1.0 / 64)
 
 struct builder {
@@ -21,7 +22,9 @@ struct builder {
     struct place {
         double norm;
         uint32_t row;
-    } * place;            /* (the largest cluster) */
+    } * place;         /* (the largest cluster) */
+    double step_ratio; /* of the step to the standard deviation of p / spread */
+    uint32_t cells_coded;
     double rotated_error; /* of a rotated residual whose length is below 2 */
 };
 
@@ -185,21 +188,26 @@ static struct loss loss_of(const struct builder *b, uint32_t r, double step)
     return loss;
 }
 
-/* The step, in scaled units, that makes the largest error of a cell smallest. */
-static double choose_step(const struct builder *b, uint32_t rows)
+/*
+ * The step, in scaled units, that makes the largest error of a cell smallest. How many
+ * standard deviations that is differs little between cells: one in STEP_EVERY tries.
+ */
+static double choose_step(struct builder *b, uint32_t rows)
 {
     const double sigma = sqrt(mean_square(b, rows));
-    double best = 0, least = INFINITY;
-    for (double step = 0.30 * sigma; step < 0.61 * sigma; step += 0.05 * sigma) {
+    double least = INFINITY;
+    for (uint32_t i = 0; i < 7 && b->cells_coded % STEP_EVERY == 0; i++) {
+        const double ratio = 0.30 + 0.05 * i;
         double most = 0;
         for (uint32_t r = 0; r < rows; r++)
-            most = fmax(most, loss_of(b, r, step).err[b->index->stages - 1]);
+            most = fmax(most, loss_of(b, r, ratio * sigma).err[b->index->stages - 1]);
         if (most < least) {
             least = most;
-            best = step;
+            b->step_ratio = ratio;
         }
     }
-    return best;
+    b->cells_coded++;
+    return b->step_ratio * sigma;
 }
 
 /* Codes the rotated rows of a cell and sets its bounds. */

@@ -10,7 +10,7 @@
 #include "retrieval/best.h"
 
 #define PENDING     32u /* rows that are fetched from memory together */
-#define SEED_SHARE  64u /* one in so many cells is looked at first */
+#define SEED_SHARE  32u /* one in so many cells is looked at first */
 #define SEED_CELLS  8u  /* but at least so many */
 #define SHIFT_LIMIT 7u  /* keeps sums of SCAN_MAX_CHUNKS chunks in 32 bits */
 
@@ -224,27 +224,41 @@ static void scan_cell(struct search *s, const struct cell *cell)
     }
 }
 
+static void guess_row(const struct search *s, uint32_t slot, double score,
+                      struct best *guess)
+{
+    const uint32_t row = s->index->row_of[slot];
+    if (row != NO_ROW && !is_skipped(s->skip, row))
+        best_offer(guess, score, row);
+}
+
 /* Offers the rows of a cell with the scores that their codes say. */
-static void guess_cell(const struct search *s, const struct cell *cell,
-                       struct best *guess)
+static void guess_cell(struct search *s, const struct cell *cell, struct best *guess)
 {
     const struct topk_index *index = s->index;
-    const struct stage *last = &s->stage[index->stages - 1];
+    const uint32_t last = index->stages - 1;
+    const double base = s->base[cell->cluster], unit = cell->step * s->stage[last].unit,
+                 least = guess->n == guess->k ? guess->hit[0].score : -INFINITY;
+    if (cell->step == 0) {
+        for (uint32_t r = 0; r < cell->groups * SCAN_GROUP && base >= least; r++)
+            guess_row(s, cell->slot + r, base, guess);
+        return;
+    }
     const uint8_t *codes = codes_of(index, cell);
-    int32_t sums[CELL_ROWS];
-    for (uint32_t t = 0; cell->step > 0 && t < index->stages; t++) {
+    const int32_t sum = least_sum(s, cell, last, least, false);
+    uint64_t groups = groups_of(cell);
+    for (uint32_t t = 0; t < index->stages; t++) {
         const struct scan_part *part = &s->stage[t].part;
-        s->scan->codes(sums, codes, part, groups_of(cell), INT32_MAX);
+        groups =
+            s->scan->codes(s->sums, codes, part, groups, t == last ? sum : INT32_MIN);
         codes += (size_t)cell->groups * part->chunks * SCAN_LINE;
     }
-    for (uint32_t r = 0; r < cell->groups * SCAN_GROUP; r++) {
-        double score = s->base[cell->cluster];
-        if (cell->step > 0)
-            score += cell->step * last->unit * (sums[r] - last->offset);
-        const uint32_t row = index->row_of[cell->slot + r];
-        if ((guess->n < guess->k || best_before(score, row, &guess->hit[0])) &&
-            row != NO_ROW && !is_skipped(s->skip, row))
-            best_offer(guess, score, row);
+    for (; groups; groups &= groups - 1) {
+        const uint32_t first = (uint32_t)__builtin_ctzll(groups) * SCAN_GROUP;
+        for (uint32_t r = first; r < first + SCAN_GROUP; r++)
+            if (s->sums[r] >= sum)
+                guess_row(s, cell->slot + r,
+                          base + unit * (s->sums[r] - s->stage[last].offset), guess);
     }
 }
 
