@@ -29,28 +29,32 @@ void penchant_request_default(struct penchant_request *r)
 
 /* ---- making a list out ---- */
 
+/* One block: the list, its items, their ids. */
 static int list_new(struct penchant_list **out, const struct penchant *p,
                     const struct topk_hit *hit, size_t n, struct penchant_error *err)
 {
-    struct penchant_list *list = calloc(1, sizeof *list);
-    if (list)
-        list->items = calloc(n + 1, sizeof *list->items);
-    if (!list || !list->items) {
-        free(list);
-        return error_memory(err);
-    }
-    list->n = n;
+    size_t bytes = sizeof(struct penchant_list) + n * sizeof(struct penchant_scored);
     for (size_t i = 0; i < n; i++)
-        list->items[i] = (struct penchant_scored){
-            .item_id = names_text(&p->catalog.ids, hit[i].row), .score = hit[i].score};
+        bytes += strlen(names_text(&p->catalog.ids, hit[i].row)) + 1;
+    struct penchant_list *list = calloc(1, bytes);
+    if (!list)
+        return error_memory(err);
+    list->n = n;
+    list->items = (struct penchant_scored *)(list + 1);
+    char *text = (char *)(list->items + n);
+    for (size_t i = 0; i < n; i++) {
+        const char *id = names_text(&p->catalog.ids, hit[i].row);
+        const size_t len = strlen(id) + 1;
+        memcpy(text, id, len);
+        list->items[i] = (struct penchant_scored){.item_id = text, .score = hit[i].score};
+        text += len;
+    }
     *out = list;
     return PENCHANT_OK;
 }
 
 void penchant_list_free(struct penchant_list *list)
 {
-    if (list)
-        free(list->items);
     free(list);
 }
 
