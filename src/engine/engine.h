@@ -73,7 +73,8 @@ struct penchant {
     /* The model in use: engine_snapshot_* are its only users. */
     struct snapshot *snapshot; /* under snapshot_lock; NULL: no model */
     pthread_mutex_t snapshot_lock;
-    uint64_t model_tried; /* identity of the file last looked at; the watcher's */
+    pthread_mutex_t refresh_lock; /* one looks for a new model at a time; before others */
+    uint64_t model_tried; /* identity of the file last looked at; under refresh_lock */
 
     pthread_t watcher;
     bool watching; /* the watcher was started */
@@ -236,7 +237,8 @@ struct store_item engine_store_item(const struct penchant_item *item);
 int engine_snapshot_open(struct penchant *p, struct penchant_error *err);
 void engine_snapshot_close(struct penchant *p);
 
-/* Picks a newly trained model up; on the watcher thread, about once a second. */
+/* Picks a newly trained model up, before it returns; the watcher's about once a second.
+ */
 void engine_snapshot_refresh(struct penchant *p);
 
 /* Fills what the model tells of itself: has_model, preset, dim, blocks, model_*. */

@@ -284,6 +284,7 @@ static struct penchant *new_shop(const struct penchant_options *o)
     pthread_mutex_init(&p->log_lock, NULL);
     pthread_mutex_init(&p->store_lock, NULL);
     pthread_mutex_init(&p->snapshot_lock, NULL);
+    pthread_mutex_init(&p->refresh_lock, NULL);
     pthread_mutex_init(&p->watch_lock, NULL);
     pthread_cond_init(&p->watch_wake, NULL);
     p->lock_fd = -1;
@@ -393,6 +394,7 @@ void penchant_close(struct penchant **out)
     pthread_mutex_destroy(&p->log_lock);
     pthread_mutex_destroy(&p->store_lock);
     pthread_mutex_destroy(&p->snapshot_lock);
+    pthread_mutex_destroy(&p->refresh_lock);
     pthread_mutex_destroy(&p->watch_lock);
     pthread_cond_destroy(&p->watch_wake);
     free(p->dir);

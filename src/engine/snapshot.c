@@ -152,16 +152,18 @@ static void pick_up(struct penchant *p)
     user_states_cache_clear(p->states); /* made with the model before */
 }
 
+void engine_snapshot_refresh(struct penchant *p)
+{
+    pthread_mutex_lock(&p->refresh_lock);
+    pick_up(p);
+    pthread_mutex_unlock(&p->refresh_lock);
+}
+
 int engine_snapshot_open(struct penchant *p, struct penchant_error *err)
 {
     (void)err; /* a shop without a usable model still serves lists */
-    pick_up(p);
+    engine_snapshot_refresh(p);
     return PENCHANT_OK;
-}
-
-void engine_snapshot_refresh(struct penchant *p)
-{
-    pick_up(p);
 }
 
 void engine_snapshot_close(struct penchant *p)
