@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
 
@@ -180,6 +181,22 @@ def test_what_is_under_way_is_finished_and_not_ready_is_said():
         same(s._ended(), 0, "exit status")
         s.start()
         same(s.get("/v1/users/slow").json["events"], 1)
+
+
+def test_clients_that_vanish_do_no_harm():
+    body = json.dumps(view("gone", "i1")).encode()
+    whole = b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (
+        len(body), body)
+    with Shop() as s:
+        for n in list(range(0, len(whole), 7)) + [len(whole)] * 20:
+            c = socket.create_connection(("127.0.0.1", s.port), timeout=60)
+            c.sendall(whole[:n])
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            c.close()  # a reset
+        same(s.events(view("here", "i1")).status, 200)
+        same(s.get("/v1/users/here").json["events"], 1)
+        # what came whole may have been taken, nothing else
+        assert s.get("/v1/users/gone").json.get("events", 0) <= 20
 
 
 def write_and_read(s, name, errors):
