@@ -273,6 +273,24 @@ static void test_kernels__dot_is_a_sum_of_products(void **state)
     }
 }
 
+static void test_kernels__numbers_below_a_value_are_counted(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n <= MOST; n++) {
+        float x[MOST];
+        size_t want = 0;
+        for (size_t i = 0; i < n; i++) {
+            x[i] = i % 13 == 5 ? NAN : i % 7 == 2 ? -INFINITY : (float)rng_below(&rng, 5);
+            want += x[i] < 2;
+        }
+        EACH_TABLE(k)
+        {
+            assert_int_equal(k->count_below(x, 2, n), want);
+            assert_int_equal(k->count_below(x, NAN, n), 0);
+        }
+    }
+}
+
 /* exp(x) of x below the maximum 0: over the whole range, against libm in double. */
 static void test_kernels__exp_is_within_three_in_ten_million(void **state)
 {
@@ -1013,6 +1031,7 @@ int main(void)
         cmocka_unit_test(test_kernels__elements_are_as_defined_at_every_length),
         cmocka_unit_test(test_kernels__backward_works_in_place),
         cmocka_unit_test(test_kernels__dot_is_a_sum_of_products),
+        cmocka_unit_test(test_kernels__numbers_below_a_value_are_counted),
         cmocka_unit_test(test_kernels__exp_is_within_three_in_ten_million),
         cmocka_unit_test(test_kernels__extreme_scores_stay_finite),
         cmocka_unit_test(test_kernels__softmax_is_as_defined_at_every_length),
