@@ -11,7 +11,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PARTS = ('Makefile', 'include', 'src', 'tests', 'tools', 'examples', 'docs', '.clang-format',
-         'README.md')
+         'README.md', 'ARCHITECTURE.md')
 
 
 def copy_tree(to):
@@ -88,6 +88,12 @@ def violations(t):
         ('text', r'src/base/zz.c: no line feed',
          lambda: [add(base / 'zz.c', LICENCE + 'int zz;')]),
         ('text', r'src/base/zz.c: no licence line', lambda: [add(base / 'zz.c', 'int zz;\n')]),
+        ('docs', r'README.md links to docs/nowhere.md',
+         lambda: [add(t / 'README.md', '[more](docs/nowhere.md)\n')]),
+        ('docs', r'ARCHITECTURE.md names nowhere.c',
+         lambda: [add(t / 'ARCHITECTURE.md', '`nowhere.c`\n')]),
+        ('docs', r'ARCHITECTURE.md names do_nothing\(\)',
+         lambda: [add(t / 'ARCHITECTURE.md', '`do_nothing()`\n')]),
         ('names', r'src/cli/buf.c: src/base/buf.c has the same name',
          lambda: [add(cli / 'buf.c', LICENCE)]),
     ]
