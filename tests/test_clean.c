@@ -171,8 +171,8 @@ static void test_clean__times_may_jump_back(void **state)
     for (uint32_t i = 0; i < 2000; i++)
         click(c, 1, i, EVENT_VIEW, NOON + (i % 2 ? 0 : 86400 * 300) * SECOND);
     assert_true(cleaner_is_bot(c, 1)); /* 1,000 at one moment */
-    for (uint32_t i = 0; i < 200; i++)
-        click(c, 2, i, EVENT_VIEW, NOON + (int64_t)(200 - i) * 86400 * SECOND);
+    for (uint32_t i = 0; i < 400; i++)
+        click(c, 2, i, EVENT_VIEW, NOON + (int64_t)(400 - i) * 86400 * SECOND);
     assert_false(cleaner_is_bot(c, 2));
     click(c, 3, 1, EVENT_VIEW, EVENT_TIME_MAX_US);
     assert_int_equal(click(c, 3, 1, EVENT_VIEW, EVENT_TIME_MAX_US), CLEAN_DOUBLE_CLICK);

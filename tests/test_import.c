@@ -172,6 +172,19 @@ static void test_import__json_lines_are_read(void **state)
         "5 1 review 1000000 4 - - - - - -\n");
 }
 
+static void test_import__the_first_good_line_tells_whether_events_are_named(void **state)
+{
+    (void)state;
+    struct rows r = {0};
+    read_text(&r,
+              "{oops\n{\"uid\":5,\"sku\":1,\"stars\":4,\"ts\":1}\n"
+              "{\"uid\":5,\"sku\":2,\"ts\":1,\"event\":\"cart\"}\n",
+              false, NULL, 1);
+    assert_string_equal(r.text.data, "5 1 review 1000000 4 - - - - - -\n"
+                                     "5 2 cart 1000000 - - - - - - -\n");
+    rows_release(&r);
+}
+
 static void test_import__an_analytics_line_gives_one_event_an_item(void **state)
 {
     (void)state;
@@ -180,7 +193,7 @@ static void test_import__an_analytics_line_gives_one_event_an_item(void **state)
         "\"user_pseudo_id\":\"p.1\",\"user_id\":null,\"event_id\":\"e\",\"value\":30,"
         "\"event_params\":[{\"key\":\"ga_session_id\",\"value\":{\"string_value\":null,"
         "\"int_value\":\"77\"}}],\"items\":[{\"item_id\":\"a\",\"item_name\":\"A\","
-        "\"price\":10.0,\"quantity\":1},{\"item_id\":\"b\",\"price\":5,\"quantity\":4}]}"
+        "\"price\":10.0,\"quantity\":1},{\"item_id\":\"b\",\"quantity\":4}]}"
         "\n"
         "{\"event_name\":\"page_view\",\"event_timestamp\":1600000000123457,"
         "\"user_pseudo_id\":\"p.1\",\"event_params\":[],\"items\":[]}\n"
@@ -188,7 +201,7 @@ static void test_import__an_analytics_line_gives_one_event_an_item(void **state)
         "\"user_pseudo_id\":\"p.1\",\"event_params\":[{\"key\":\"search_term\",\"value\":"
         "{\"string_value\":\"red\"}}]}\n",
         "p.1 a purchase 1600000000123456 10 1 77 - e#0 - -\n"
-        "p.1 b purchase 1600000000123456 5 4 77 - e#1 - -\n"
+        "p.1 b purchase 1600000000123456 - 4 77 - e#1 - -\n"
         "p.1 - search 1600000000123458 - - - - - red -\n");
 }
 
@@ -321,6 +334,7 @@ static void test_import__missing_columns_are_one_clear_error(void **state)
     fails("user_id,event,timestamp\n", NULL, false, "no column for item_id");
     fails("item_id,event,timestamp\n", NULL, false,
           "no column for user_id or session_id");
+    fails("1,2,view,5\n", NULL, false, "is the first line a header?");
     fails("user_id,item_id,what\n", NULL, false, "the header has user_id, item_id, what");
     fails("title,category\n", NULL, true, "no column for item_id");
     fails("user_id,item_id,item_id,timestamp\n", NULL, false, "\"item_id\" twice");
@@ -826,6 +840,7 @@ int main(void)
         cmocka_unit_test(test_import__line_numbers_count_lines_inside_quotes),
         cmocka_unit_test(test_import__an_open_quote_costs_one_line),
         cmocka_unit_test(test_import__json_lines_are_read),
+        cmocka_unit_test(test_import__the_first_good_line_tells_whether_events_are_named),
         cmocka_unit_test(test_import__an_analytics_line_gives_one_event_an_item),
         cmocka_unit_test(test_import__bad_lines_are_reported_and_skipped),
         cmocka_unit_test(test_import__bad_json_is_reported_with_its_field),

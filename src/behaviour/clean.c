@@ -136,7 +136,7 @@ static bool check_double_click(struct cleaner *c, const struct event *e)
 {
     if (e->ts_us < EVENT_CLOCK_MIN_US || e->item == NAMES_NONE)
         return false;
-    const uint64_t key = rng_mix(((uint64_t)e->user << 32 | e->item) + e->type);
+    const uint64_t key = rng_mix(rng_mix((uint64_t)e->user << 32 | e->item) + e->type);
     struct click *k = &c->click[key % CLICKS];
     const bool again = k->user == e->user && k->item == e->item && k->type == e->type &&
                        llabs(k->ts_us - e->ts_us) <= DOUBLE_US;

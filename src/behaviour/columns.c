@@ -174,13 +174,17 @@ static int fail_missing(enum column c, char *const *header, size_t n,
                         struct penchant_error *err)
 {
     struct buf have;
-    buf_init(&have, 120);
-    for (size_t i = 0; i < n && !have.failed; i++)
+    bool data = false; /* names hardly begin with a digit */
+    buf_init(&have, 100);
+    for (size_t i = 0; i < n && !have.failed; i++) {
+        data = data || (header[i][0] >= '0' && header[i][0] <= '9');
         buf_printf(&have, "%s%s", i ? ", " : "", header[i]);
+    }
     const int rc = error_field(err, PENCHANT_EINVALID, 0, ours[c].name,
-                               "no column for %s%s (looked for%s); the header has %s%s",
+                               "no column for %s%s (looked for%s); the header has %s%s%s",
                                ours[c].name, c == COLUMN_USER_ID ? " or session_id" : "",
-                               usual[c], have.data, have.failed ? ", .." : "");
+                               usual[c], have.data, have.failed ? ", .." : "",
+                               data ? "; is the first line a header?" : "");
     buf_release(&have);
     return rc;
 }

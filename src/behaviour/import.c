@@ -192,14 +192,15 @@ static int read_csv(struct import *im)
 }
 
 static int deliver_json(struct import *im, struct jsonl *j,
-                        const struct reader_line *line, bool first)
+                        const struct reader_line *line, bool *first)
 {
     struct penchant_error why;
     if (jsonl_parse(j, line->text, line->len, &why) != 0)
         return complain(im, line->number, &why);
-    /* Whether a file says what happened is settled by its first line. */
-    if (first && !j->common.value[COLUMN_EVENT])
+    /* Whether a file says what happened is settled by its first good line. */
+    if (*first && !j->common.value[COLUMN_EVENT])
         im->rules.event = j->ratings ? "review" : "view";
+    *first = false;
     int rc = PENCHANT_OK;
     for (size_t i = 0; i < j->n && rc == 0; i++) {
         struct record r;
@@ -216,9 +217,10 @@ static int read_jsonl(struct import *im)
     struct jsonl j;
     struct reader_line line;
     jsonl_init(&j, &im->map, im->kind);
+    bool first = true;
     int rc = PENCHANT_OK;
-    for (bool first = true; rc == 0 && (rc = next_line(im, 0, &line)) == 1; first = false)
-        rc = deliver_json(im, &j, &line, first);
+    while (rc == 0 && (rc = next_line(im, 0, &line)) == 1)
+        rc = deliver_json(im, &j, &line, &first);
     if (rc == 0 && im->last) {
         struct penchant_error why;
         if (column_map_check_seen(&im->map, &why) != 0)
