@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "server/listen.h"
-#include "server/metrics.h"
+#include "server/http_metrics.h"
 #include "server/openapi_text.h"
 #include "server/routes.h"
 #include "server/server.h"
@@ -135,8 +135,8 @@ static void test_server_routes__the_embedded_description_is_the_file(void **stat
 static void test_server_routes__metrics_count_and_cumulate(void **state)
 {
     (void)state;
-    static struct metrics m;
-    const struct metrics_label label[2] = {{"GET", "/a"}, {"PUT", "/b\"\\\n"}};
+    static struct http_metrics m;
+    const struct http_metrics_label label[2] = {{"GET", "/a"}, {"PUT", "/b\"\\\n"}};
     const struct penchant_status_report shop = {.events = 7,
                                                 .users = 3,
                                                 .items = 2,
@@ -146,12 +146,12 @@ static void test_server_routes__metrics_count_and_cumulate(void **state)
                                                 .states_cached = 6};
     struct buf out;
     buf_init(&out, 1 << 20);
-    metrics_count(&m, 0, 200, 40000);
-    metrics_count(&m, 0, 200, 60000);
-    metrics_count(&m, 0, 404, 50000);
-    metrics_count(&m, 0, 418, 7000000000);
-    metrics_events(&m, 10, 2);
-    metrics_write(&m, label, 2, &shop, &out);
+    http_metrics_count(&m, 0, 200, 40000);
+    http_metrics_count(&m, 0, 200, 60000);
+    http_metrics_count(&m, 0, 404, 50000);
+    http_metrics_count(&m, 0, 418, 7000000000);
+    http_metrics_events(&m, 10, 2);
+    http_metrics_write(&m, label, 2, &shop, &out);
     static const char *const lines[] = {
         "penchant_http_requests_total{method=\"GET\",route=\"/a\",status=\"200\"} 2\n",
         "penchant_http_requests_total{method=\"GET\",route=\"/a\",status=\"404\"} 1\n",

@@ -180,7 +180,8 @@ void events_committed(struct request *r)
         request_failed(r, &err);
         return;
     }
-    metrics_events(&r->server->metrics, r->accepted.accepted, r->accepted.duplicates);
+    http_metrics_events(&r->server->metrics, r->accepted.accepted,
+                        r->accepted.duplicates);
     struct json_writer w = request_json(r, 200);
     json_begin_object(&w);
     json_key_uint(&w, "accepted", r->accepted.accepted);

@@ -36,17 +36,17 @@ void route_metrics(struct request *r)
 {
     struct penchant_status_report shop = {0};
     struct penchant_error err = {0};
-    struct metrics_label label[METRICS_ROUTES];
+    struct http_metrics_label label[HTTP_METRICS_ROUTES];
     if (penchant_status(r->server->shop, &shop, &err)) {
         request_failed(r, &err);
         return;
     }
     for (size_t i = 0; i < routes_n; i++)
-        label[i] = (struct metrics_label){routes[i].method, routes[i].pattern};
-    label[routes_n] = (struct metrics_label){"", server_route_name(NULL)};
+        label[i] = (struct http_metrics_label){routes[i].method, routes[i].pattern};
+    label[routes_n] = (struct http_metrics_label){"", server_route_name(NULL)};
     r->status = 200;
     r->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    metrics_write(&r->server->metrics, label, routes_n + 1, &shop, &r->answer);
+    http_metrics_write(&r->server->metrics, label, routes_n + 1, &shop, &r->answer);
 }
 
 void route_openapi(struct request *r)

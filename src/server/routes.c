@@ -25,7 +25,8 @@ const struct route routes[] = {
 const size_t routes_n = sizeof(routes) / sizeof(routes[0]);
 
 /* The last row of the metrics counts what fits no route. */
-_Static_assert(sizeof(routes) / sizeof(routes[0]) < METRICS_ROUTES, "more metrics rows");
+_Static_assert(sizeof(routes) / sizeof(routes[0]) < HTTP_METRICS_ROUTES,
+               "more metrics rows");
 
 const struct route *routes_find(const struct url *u, const char *method, char allow[64])
 {

@@ -215,8 +215,8 @@ static enum MHD_Result send_answer(struct request *r)
     const enum MHD_Result queued = MHD_queue_response(r->connection, r->status, response);
     MHD_destroy_response(response);
     r->phase = REQUEST_DONE;
-    metrics_count(&s->metrics, r->route ? (size_t)(r->route - routes) : routes_n,
-                  r->status, timing_steady_ns() - r->began_ns);
+    http_metrics_count(&s->metrics, r->route ? (size_t)(r->route - routes) : routes_n,
+                       r->status, timing_steady_ns() - r->began_ns);
     return queued;
 }
 

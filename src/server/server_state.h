@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "server/metrics.h"
+#include "server/http_metrics.h"
 #include "server/request.h"
 #include "server/server.h"
 
@@ -20,7 +20,7 @@ struct server {
     struct MHD_Daemon *daemon;
     int listening; /* the socket */
     uint16_t port;
-    struct metrics metrics;
+    struct http_metrics metrics;
 
     atomic_bool draining; /* stopping: answers close their connections */
     pthread_mutex_t lock; /* guards the rest */

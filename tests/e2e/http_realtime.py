@@ -4,6 +4,7 @@ stop under load keeps."""
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -111,6 +112,21 @@ def test_the_same_lists_after_a_restart():
         for path, ids in before.items():
             same(after[path], ids, path)
         same(s.get("/v1/users/u3").json, user)
+
+
+def slates(s):
+    text = s.get("/metrics").body.decode()
+    return int(re.search(r"^penchant_slates (\d+)$", text, re.M)[1])
+
+
+def test_every_list_that_was_served_is_logged():
+    with Shop() as s:
+        fill(s)
+        served = [s.get(f"/v1/recommend?user_id=u{n % 7}&k=5") for n in range(40)]
+        ids = {a.json["recommendation_id"] for a in served}
+        same(len(ids), 40, "their ids differ")
+        s.restart()
+        same(slates(s), 40)
 
 
 def post_until_refused(s, name, acknowledged, errors, begun):

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/metrics.h"
+#include "server/http_metrics.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static const unsigned statuses[METRICS_STATUSES] = {200, 201, 204, 400, 401, 404,
-                                                    405, 413, 422, 500, 503};
+static const unsigned statuses[HTTP_METRICS_STATUSES] = {200, 201, 204, 400, 401, 404,
+                                                         405, 413, 422, 500, 503};
 
 /* Upper bounds in microseconds; what is above the last one has no bound. */
-static const int64_t bounds_us[METRICS_BUCKETS - 1] = {
+static const int64_t bounds_us[HTTP_METRICS_BUCKETS - 1] = {
     50,    100,   250,    500,    1000,   2500,    5000,   10000,
     25000, 50000, 100000, 250000, 500000, 1000000, 5000000};
 
@@ -23,29 +23,29 @@ static void add(atomic_uint_fast64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-void metrics_count(struct metrics *m, size_t route, unsigned status, int64_t ns)
+void http_metrics_count(struct http_metrics *m, size_t route, unsigned status, int64_t ns)
 {
-    struct metrics_route *r = &m->route[route];
+    struct http_metrics_route *r = &m->route[route];
     size_t s = 0, b = 0;
-    while (s < METRICS_STATUSES && statuses[s] != status)
+    while (s < HTTP_METRICS_STATUSES && statuses[s] != status)
         s++;
-    if (s == METRICS_STATUSES)
+    if (s == HTTP_METRICS_STATUSES)
         for (s = 0; statuses[s] != 500; s++)
             continue;
-    while (b < METRICS_BUCKETS - 1 && ns > bounds_us[b] * 1000)
+    while (b < HTTP_METRICS_BUCKETS - 1 && ns > bounds_us[b] * 1000)
         b++;
     add(&r->by_status[s], 1);
     add(&r->by_latency[b], 1);
     add(&r->total_ns, (uint64_t)ns);
 }
 
-void metrics_events(struct metrics *m, uint64_t accepted, uint64_t duplicates)
+void http_metrics_events(struct http_metrics *m, uint64_t accepted, uint64_t duplicates)
 {
     add(&m->events_accepted, accepted);
     add(&m->events_duplicate, duplicates);
 }
 
-void metrics_escape(struct buf *out, const char *value)
+void http_metrics_escape(struct buf *out, const char *value)
 {
     for (const char *c = value; *c; c++) {
         if (*c == '\n')
@@ -62,12 +62,13 @@ static void head(struct buf *out, const char *name, const char *type, const char
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void labels(struct buf *out, const char *name, const struct metrics_label *label)
+static void labels(struct buf *out, const char *name,
+                   const struct http_metrics_label *label)
 {
     buf_printf(out, "%s{method=\"", name);
-    metrics_escape(out, label->method);
+    http_metrics_escape(out, label->method);
     buf_puts(out, "\",route=\"");
-    metrics_escape(out, label->route);
+    http_metrics_escape(out, label->route);
     buf_putc(out, '"');
 }
 
@@ -78,13 +79,13 @@ static void one(struct buf *out, const char *name, const char *type, const char 
     buf_printf(out, "%s %" PRIu64 "\n", name, value);
 }
 
-static void write_requests(struct metrics *m, const struct metrics_label *label, size_t n,
-                           struct buf *out)
+static void write_requests(struct http_metrics *m, const struct http_metrics_label *label,
+                           size_t n, struct buf *out)
 {
     static const char name[] = "penchant_http_requests_total";
     head(out, name, "counter", "Requests answered, by route and status.");
     for (size_t i = 0; i < n; i++)
-        for (size_t s = 0; s < METRICS_STATUSES && statuses[s]; s++) {
+        for (size_t s = 0; s < HTTP_METRICS_STATUSES && statuses[s]; s++) {
             const uint64_t count = get(&m->route[i].by_status[s]);
             if (!count)
                 continue;
@@ -93,17 +94,17 @@ static void write_requests(struct metrics *m, const struct metrics_label *label,
         }
 }
 
-static void write_latency(struct metrics *m, const struct metrics_label *label, size_t n,
-                          struct buf *out)
+static void write_latency(struct http_metrics *m, const struct http_metrics_label *label,
+                          size_t n, struct buf *out)
 {
     static const char name[] = "penchant_http_request_seconds";
     head(out, name, "histogram", "Seconds from the request line to the answer.");
     for (size_t i = 0; i < n; i++) {
         uint64_t count = 0;
-        for (size_t b = 0; b < METRICS_BUCKETS; b++) {
+        for (size_t b = 0; b < HTTP_METRICS_BUCKETS; b++) {
             count += get(&m->route[i].by_latency[b]);
             labels(out, "penchant_http_request_seconds_bucket", &label[i]);
-            if (b < METRICS_BUCKETS - 1)
+            if (b < HTTP_METRICS_BUCKETS - 1)
                 buf_printf(out, ",le=\"%g\"} %" PRIu64 "\n", (double)bounds_us[b] / 1e6,
                            count);
             else
@@ -129,8 +130,9 @@ static uint64_t resident_bytes(void)
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-void metrics_write(struct metrics *m, const struct metrics_label *label, size_t n,
-                   const struct penchant_status_report *shop, struct buf *out)
+void http_metrics_write(struct http_metrics *m, const struct http_metrics_label *label,
+                        size_t n, const struct penchant_status_report *shop,
+                        struct buf *out)
 {
     write_requests(m, label, n, out);
     write_latency(m, label, n, out);
