@@ -8,11 +8,12 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from shop import Shop, fill, main, problem, same, view
+from shop import PENCHANT, Shop, fill, main, problem, same, view
 
 
 def odd_share(ids):
@@ -194,7 +195,7 @@ def test_what_is_under_way_is_finished_and_not_ready_is_said():
         assert got.startswith(b"HTTP/1.1 200") and b'"accepted":1' in got, got
         c.close()
         other.close()
-        same(s._ended(), 0, "exit status")
+        same(s.ended(), 0, "exit status")
         s.start()
         same(s.get("/v1/users/slow").json["events"], 1)
 
@@ -213,6 +214,18 @@ def test_clients_that_vanish_do_no_harm():
         same(s.get("/v1/users/here").json["events"], 1)
         # what came whole may have been taken, nothing else
         assert s.get("/v1/users/gone").json.get("events", 0) <= 20
+
+
+def test_one_server_a_shop_and_ctrl_c_stops_it():
+    with Shop() as s:
+        same(s.events(view("u", "a")).status, 200)
+        second = subprocess.run([PENCHANT, "serve", "-d", s.dir, "--listen", "127.0.0.1:0"],
+                                stderr=subprocess.PIPE, text=True, timeout=120)
+        assert second.returncode == 1 and "another process" in second.stderr, second
+        s.process.send_signal(signal.SIGINT)
+        same(s.ended(), 0, "exit status")
+        s.start()
+        same(s.get("/v1/users/u").json["events"], 1)
 
 
 def write_and_read(s, name, errors):

@@ -116,13 +116,14 @@ class Shop:
     def stop(self):
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self._ended()
+        return self.ended()
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        return self._ended()
+        return self.ended()
 
-    def _ended(self):
+    def ended(self):
+        """Waits for its end; the exit status."""
         status = self.process.wait(120)
         self.reader.join()
         self.process.stderr.close()
