@@ -126,21 +126,10 @@ static void test_export__visitors_known_by_session_stay_anonymous(void **state)
     round_trip(
         "user_id,item_id,timestamp,session_id\nu,5,1,s1\n,6,2,s2\n", COLUMNS_EVENTS,
         "user_id,item_id,event,timestamp,session_id\nu,5,view,1,s1\n,6,view,2,s2\n");
-    /* The engine names such a visitor by the session. */
-    round_trip(
-        "user_id,item_id,event,timestamp,session_id\nu,5,view,1,s1\n,6,view,2,s2\n",
-        COLUMNS_EVENTS, NULL);
-    struct export_shape s;
-    const struct penchant_event e = {.user_id = "s1",
-                                     .session_id = "s1",
-                                     .item_id = "i",
-                                     .event = "view",
-                                     .value = NAN,
-                                     .quantity = NAN};
-    export_shape_init(&s, COLUMNS_EVENTS);
-    export_shape_event(&s, &e);
-    assert_false(s.used[COLUMN_USER_ID]);
-    assert_true(s.used[COLUMN_SESSION_ID]);
+    /* A user who is called like the session is a user nevertheless. */
+    round_trip("user_id,item_id,event,timestamp,session_id\ns1,5,view,1,s1\n",
+               COLUMNS_EVENTS,
+               "user_id,item_id,event,timestamp,session_id\ns1,5,view,1,s1\n");
 }
 
 static void test_export__times_keep_their_meaning_in_every_mixture(void **state)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/files.h"
@@ -13,13 +14,6 @@ enum { FLUSH_AT = 1 << 16, ROW_MAX = 1 << 20 };
 static bool given(const char *s)
 {
     return s && *s;
-}
-
-/* Whether the session is all that is known of the user. */
-static bool anonymous(const struct penchant_event *e)
-{
-    return given(e->session_id) &&
-           (!given(e->user_id) || strcmp(e->user_id, e->session_id) == 0);
 }
 
 void export_shape_init(struct export_shape *s, enum columns_kind kind)
@@ -35,7 +29,7 @@ void export_shape_init(struct export_shape *s, enum columns_kind kind)
 
 void export_shape_event(struct export_shape *s, const struct penchant_event *e)
 {
-    s->used[COLUMN_USER_ID] |= !anonymous(e);
+    s->used[COLUMN_USER_ID] |= given(e->user_id);
     s->used[COLUMN_VALUE] |= !isnan(e->value);
     s->used[COLUMN_QUANTITY] |= !isnan(e->quantity);
     s->used[COLUMN_SESSION_ID] |= given(e->session_id);
@@ -151,7 +145,7 @@ int exporter_event(struct exporter *x, const struct penchant_event *e,
     number_format(e->value, value);
     number_format(e->quantity, quantity);
     const char *const row[COLUMNS] = {
-        [COLUMN_USER_ID] = anonymous(e) ? NULL : e->user_id,
+        [COLUMN_USER_ID] = e->user_id,
         [COLUMN_ITEM_ID] = e->item_id,
         [COLUMN_EVENT] = e->event,
         [COLUMN_TIMESTAMP] = time,

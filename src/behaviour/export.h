@@ -4,8 +4,8 @@
  * first finds out what the file must hold (struct export_shape), the second writes it.
  * Columns that no row uses are left out, and times are whole seconds if they all are,
  * else milliseconds, else microseconds (import tells them apart by size), else RFC 3339.
- * An event whose user is only known by the session (user_id missing or equal to
- * session_id) is written without user_id. event_id is not part of the log.
+ * An event that came in without a user_id must come here without one. event_id is not
+ * part of the log.
  */
 #ifndef BEHAVIOUR_EXPORT_H
 #define BEHAVIOUR_EXPORT_H
