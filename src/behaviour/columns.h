@@ -47,7 +47,7 @@ enum columns_kind { COLUMNS_EVENTS, COLUMNS_ITEMS };
 
 const char *column_name(enum column c);
 
-/* Where a name leads; rank 0 is --map's word, then 1 is the most usual name, 2 the next.
+/* Where a name leads; rank 0 is the map's word, and a more usual name has a lower rank.
  */
 struct column_match {
     enum column column;
@@ -87,13 +87,12 @@ struct columns {
     bool ratings; /* the value is a rating, not a price */
 };
 
-/* Reads a header; lacking fields that are required are an error that says what was
- * sought. */
+/* Reads a header; that a required field is missing is an error that says what was sought.
+ */
 int columns_match(struct columns *c, struct column_map *m, enum columns_kind kind,
                   char *const *header, size_t n, struct penchant_error *err);
 
-/* Whether a column of that name holds ratings ("rating", "stars"): its events are
- * reviews. */
+/* Whether a column of that name holds ratings ("rating", "stars"), of reviews then. */
 bool column_is_rating(const char *name);
 
 #endif
