@@ -84,11 +84,13 @@ struct penchant {
 
     /* Of the whole log. */
     _Atomic uint64_t events, slates, last_seq;
-    _Atomic int64_t first_us, last_us; /* smallest and largest time; 0 without events */
+    _Atomic int64_t first_us, last_us; /* smallest and largest time; without events the
+                                          largest and smallest number */
     atomic_bool live;                  /* an event that was not imported has come in */
 
     _Atomic uint64_t requests, commits; /* since opening; lists.c counts requests */
-    _Atomic uint64_t cancelled;         /* purchases undone by refunds, since opening */
+    atomic_bool stopping;       /* the shop closes: a replay need not come to its end */
+    _Atomic uint64_t cancelled; /* purchases undone by refunds, since opening */
 };
 
 /* ---- open.c ---- */
@@ -99,7 +101,8 @@ struct penchant {
  */
 int engine_apply(struct penchant *p, const struct event *e);
 
-/* Applies the events of the store after `after_seq`. Writer, or while opening. */
+/* Applies the events of the store after `after_seq`. Writer, or while opening.
+   PENCHANT_ECLOSED when the shop closes meanwhile. */
 int engine_replay_events(struct penchant *p, uint64_t after_seq,
                          struct penchant_error *err);
 
@@ -201,6 +204,13 @@ int writer_begin(struct penchant *p, struct penchant_error *err);
 int writer_commit(struct penchant *p, struct penchant_error *err);
 void writer_rollback(struct penchant *p);
 struct transaction *writer_transaction(struct penchant *p);
+
+/*
+ * For a work that filled an empty log: locks p->lock for writing, and the writer applies
+ * the log after the work is done, then unlocks. So the caller may go on (a program that
+ * only imports is at its end), and whoever looks at the shop waits until it is complete.
+ */
+void writer_apply_later(struct penchant *p);
 
 /* The state in memory has fallen behind the log: nothing is written from now on.
    PENCHANT_ENOMEM. */

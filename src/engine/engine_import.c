@@ -24,10 +24,12 @@ struct importing {
     struct penchant *p;
     struct transaction *t;
     struct cleaner *cleaner;
-    uint64_t before;  /* the log's last event before the import */
-    bool bots;        /* there is at least one */
-    uint64_t *put;    /* bit i: the item file names item i */
-    uint32_t put_cap; /* words of it */
+    uint64_t before;            /* the log's last event before the import */
+    int64_t last_us;            /* the largest time of its events */
+    struct user_states *buyers; /* purchases and refunds of a first import */
+    bool bots;                  /* there is at least one */
+    uint64_t *put;              /* bit i: the item file names item i */
+    uint32_t put_cap;           /* words of it */
 };
 
 /* ---- the sink ---- */
@@ -47,6 +49,19 @@ static int clean(struct importing *im, const struct event *e, bool *drop,
     return PENCHANT_OK;
 }
 
+/* The first import of a shop is applied after its end, so it counts for itself which
+   purchases its refunds undo. */
+static int append(struct importing *im, struct event *e, struct penchant_error *err)
+{
+    bool cancelled = false;
+    im->last_us = e->ts_us > im->last_us ? e->ts_us : im->last_us;
+    if (im->buyers && (e->type == EVENT_PURCHASE || e->type == EVENT_REFUND) &&
+        user_states_apply(im->buyers, e, &cancelled) != PENCHANT_OK)
+        return error_memory(err);
+    im->out->cancelled += cancelled;
+    return engine_append_event(im->p, im->t, e, err);
+}
+
 static int take_event(void *cookie, const struct penchant_event *from,
                       struct penchant_error *err)
 {
@@ -63,7 +78,7 @@ static int take_event(void *cookie, const struct penchant_event *from,
     if ((status = clean(im, &e, &drop, err)) != PENCHANT_OK)
         return status;
     if (!drop)
-        return engine_append_event(im->p, im->t, &e, err);
+        return append(im, &e, err);
     im->out->dropped++;
     return PENCHANT_OK;
 }
@@ -184,9 +199,13 @@ static int apply_import(struct importing *im, struct penchant_error *err)
         status = engine_set_clock(p, im->out->has_clock, err);
     if (status == PENCHANT_OK && im->put)
         status = p->store->ops->scan_items(p->store, apply_item, im, err);
-    if (status == PENCHANT_OK)
+    if (status == PENCHANT_OK && im->before) {
         status = engine_replay_events(p, im->before, err);
-    im->out->cancelled = p->cancelled - cancelled;
+        im->out->cancelled = p->cancelled - cancelled;
+    } else if (status == PENCHANT_OK && p->last_seq) {
+        p->last_us = im->last_us; /* for engine_now() until the log is applied */
+        writer_apply_later(p);
+    }
     return status;
 }
 
@@ -198,7 +217,10 @@ static int import_alone(struct penchant *p, struct work *w, struct penchant_erro
         return status;
     im->t = writer_transaction(p);
     im->before = im->t->last_seq;
-    status = write_import(im, err);
+    if (!im->before && !(im->buyers = user_states_new(0, 0, NULL)))
+        status = error_memory(err);
+    if (status == PENCHANT_OK)
+        status = write_import(im, err);
     if (status != PENCHANT_OK) {
         writer_rollback(p);
         return status;
@@ -221,11 +243,15 @@ int penchant_import(struct penchant *p, const struct penchant_import_options *o,
     if (o->check) {
         status = import_read(o, &ignore, out, &why);
     } else {
-        struct importing im = {
-            .work = {.alone = import_alone}, .o = o, .out = out, .p = p};
+        struct importing im = {.work = {.alone = import_alone},
+                               .o = o,
+                               .out = out,
+                               .p = p,
+                               .last_us = INT64_MIN};
         im.cleaner = cleaner_new();
         status = im.cleaner ? writer_run(p, &im.work, &why) : error_memory(&why);
         cleaner_free(im.cleaner);
+        user_states_free(im.buyers);
         free(im.put);
     }
     out->seconds = (double)(timing_steady_ns() - began) / 1e9;

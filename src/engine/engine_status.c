@@ -14,10 +14,13 @@ static uint64_t file_bytes(const struct penchant *p, const char *name)
                : 0;
 }
 
-/* Users with a name and items that are not deleted. */
+/* What is in the log; users with a name, items that are not deleted. */
 static void count_names(struct penchant *p, struct penchant_status_report *out)
 {
     pthread_rwlock_rdlock(&p->lock);
+    out->events = p->events;
+    out->first_us = p->events ? p->first_us : 0;
+    out->last_us = p->events ? p->last_us : 0;
     for (uint32_t i = 0; i < p->users.n; i++)
         out->users += *names_text(&p->users, i) != 0;
     for (uint32_t i = 0; i < p->catalog.ids.n; i++)
@@ -30,10 +33,7 @@ int penchant_status(struct penchant *p, struct penchant_status_report *out,
                     struct penchant_error *err)
 {
     *out = (struct penchant_status_report){
-        .events = p->events,
         .slates = p->slates,
-        .first_us = p->first_us,
-        .last_us = p->last_us,
         .read_only = p->read_only,
         .requests = p->requests,
         .commits = p->commits,

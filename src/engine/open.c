@@ -45,7 +45,7 @@ int engine_path(const struct penchant *p, const char *name, char *out,
 int64_t engine_now(const struct penchant *p)
 {
     const int64_t newest = p->last_us, today = timing_now_us();
-    const bool live = p->live || !p->events || newest > today - DAY_US;
+    const bool live = p->live || newest == INT64_MIN || newest > today - DAY_US;
     return live && today > newest ? today : newest;
 }
 
@@ -74,10 +74,9 @@ int engine_apply(struct penchant *p, const struct event *e)
     }
     bool cancelled;
     const int status = user_states_apply(p->states, e, &cancelled);
-    const bool first = p->events == 0;
-    if (first || e->ts_us < p->first_us)
+    if (e->ts_us < p->first_us)
         p->first_us = e->ts_us;
-    if (first || e->ts_us > p->last_us)
+    if (e->ts_us > p->last_us)
         p->last_us = e->ts_us;
     p->cancelled += cancelled;
     p->events++;
@@ -145,6 +144,8 @@ static int replay_event(void *cookie, const struct event *e)
 {
     const struct replay *r = cookie;
     struct penchant *p = r->p;
+    if (p->stopping)
+        return PENCHANT_ECLOSED;
     if (e->user >= p->users.n || e->type >= p->types.n ||
         (e->item != NAMES_NONE && e->item >= p->catalog.ids.n))
         return error_set(r->err, PENCHANT_ECORRUPT, "event %llu names what is not there",
@@ -288,6 +289,8 @@ static struct penchant *new_shop(const struct penchant_options *o)
     pthread_mutex_init(&p->watch_lock, NULL);
     pthread_cond_init(&p->watch_wake, NULL);
     p->lock_fd = -1;
+    p->first_us = INT64_MAX;
+    p->last_us = INT64_MIN;
     p->read_only = o->read_only;
     p->state_bytes = o->state_mb << 20;
     p->log = o->log;

@@ -35,7 +35,8 @@ struct writer {
     /* The thread's own. */
     struct newcomers newcomers;
     struct transaction transaction;
-    int broken; /* the state in memory lacks events of the log: no more work */
+    bool behind; /* the whole log is to be applied; p->lock is held */
+    int broken;  /* the state in memory lacks events of the log: no more work */
 };
 
 /* ---- taking and giving work ---- */
@@ -296,6 +297,22 @@ struct transaction *writer_transaction(struct penchant *p)
     return &p->writer->transaction;
 }
 
+void writer_apply_later(struct penchant *p)
+{
+    pthread_rwlock_wrlock(&p->lock);
+    p->writer->behind = true;
+}
+
+static void catch_up(struct penchant *p)
+{
+    struct penchant_error err = {0};
+    const int status = engine_replay_events(p, 0, &err);
+    p->writer->behind = false;
+    pthread_rwlock_unlock(&p->lock);
+    if (status != PENCHANT_OK && status != PENCHANT_ECLOSED)
+        writer_broke(p, &err);
+}
+
 /* A work's outcome, until it can be told. */
 struct outcome {
     bool rejected;
@@ -381,6 +398,8 @@ static void *writer_main(void *arg)
             struct penchant_error err = {0};
             const int status = works->alone(p, works, &err);
             works->done(works, status, &err);
+            if (p->writer->behind)
+                catch_up(p);
         } else {
             run_group(p, works, slates);
         }
@@ -421,6 +440,7 @@ void writer_stop(struct penchant *p)
     struct writer *wr = p->writer;
     if (!wr)
         return;
+    p->stopping = true;
     pthread_mutex_lock(&wr->lock);
     wr->stopping = true;
     pthread_cond_signal(&wr->wake);
