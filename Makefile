@@ -2,8 +2,8 @@
 # make demo | test [T=name] | check | install PREFIX=/usr/local | bench | format | clean
 # SAN=address,undefined (or thread) builds everything so, into its own folder.
 
-BUILD   := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma   := ,
+BUILD   := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      := gcc

@@ -159,7 +159,7 @@ def try_stopping(shop):
         p.send_signal(signal.SIGINT)
         out, err = p.communicate(timeout=120)
     assert p.returncode == 0, (p.returncode, out, err)
-    assert json.loads(out)['preset'], out
+    assert json.loads(out)['stopped'] is True, out
     assert answer('status', '-d', shop)['has_model']
 
 
