@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kernels/kernels.h"
+
 static const double Z95 = 1.959963984540054; /* normal quantile of 0.975 */
 
 void metrics_init(struct metrics *m)
@@ -181,10 +183,8 @@ uint32_t metrics_rank(const float *score, uint32_t n, uint32_t target,
     if (target >= n)
         return METRICS_MISS;
     const float own = score[target];
-    uint32_t rank = 0;
-    for (uint32_t i = 0; i < n; i++)
-        rank += !(score[i] < own);
-    rank--; /* the target itself */
+    /* Neither is the target below itself, nor any NaN below anything. */
+    uint32_t rank = n - 1 - (uint32_t)kernels_get()->count_below(score, own, n);
     for (size_t i = 0; i < n_skip; i++) {
         if (skip[i] == target)
             return METRICS_MISS;

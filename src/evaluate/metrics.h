@@ -68,7 +68,7 @@ void metrics_quality(const struct metrics *m, const char *name,
  * The rank of `target` among the n scores: how many other admissible items do not score
  * below it. So ties rank against the target, and so does a NaN on either side. The items
  * in `skip` (distinct) are not admissible; a target that is skipped, or not below n, is
- * METRICS_MISS.
+ * METRICS_MISS. n < 2^24.
  */
 uint32_t metrics_rank(const float *score, uint32_t n, uint32_t target,
                       const uint32_t *skip, size_t n_skip);
