@@ -2,8 +2,10 @@
 /*
  * The inside of an open shop, shared by the files of this folder.
  *
- *   open.c             opening, replay, closing, the clock
+ *   open.c             opening, closing, the clock
+ *   replay.c           from the store into memory
  *   writer.c           the one thread that changes the store: group commit, in order
+ *   errands.c          having the writer do something and waiting for it
  *   newcomers.c        numbers for names that the present transaction is the first to see
  *   events.c           penchant_add_events, _submit_events, _check_event
  *   items.c users.c    the catalogue and the shoppers as penchant.h shows them
@@ -93,7 +95,10 @@ struct penchant {
     _Atomic uint64_t cancelled; /* purchases undone by refunds, since opening */
 };
 
-/* ---- open.c ---- */
+/* ---- replay.c ---- */
+
+/* Fills an empty shop from its store; makes a new store's first rows. */
+int engine_load(struct penchant *p, struct penchant_error *err);
 
 /*
  * Takes one event of the log into all state in memory: item counts, evidence, the user's
@@ -108,6 +113,8 @@ int engine_replay_events(struct penchant *p, uint64_t after_seq,
 
 /* Says whether the times of a shop that has no event yet are a clock. Writer. */
 int engine_set_clock(struct penchant *p, bool has_clock, struct penchant_error *err);
+
+/* ---- open.c ---- */
 
 /* "Now" for a request: the time of day once the shop is live or the newest event is of
    the last day, else the newest event's time; never before the newest event. */
@@ -137,7 +144,8 @@ struct newcomers {
 void newcomers_init(struct newcomers *c);
 void newcomers_release(struct newcomers *c);
 
-/* The number, or NAMES_NONE with err filled (ENOMEM, ELIMIT for types, the store's). */
+/* The number, or NAMES_NONE with err filled: ENOMEM, ELIMIT, the store's failures, and
+   EINVALID for one event type too many. */
 uint32_t newcomers_user(struct newcomers *c, struct penchant *p, const char *name,
                         struct penchant_error *err);
 uint32_t newcomers_item(struct newcomers *c, struct penchant *p, const char *name,
@@ -185,13 +193,13 @@ void writer_stop(struct penchant *p);
    the caller's), or 0. */
 int writer_submit(struct penchant *p, struct work *w, struct penchant_error *err);
 
-/* The same and waits; the answer is the work's. w->done is set by this function. */
+/* The same and waits; the answer is the work's, and w->done is not called. */
 int writer_run(struct penchant *p, struct work *w, struct penchant_error *err);
 
 /*
  * Runs fn with the store to itself: on the writer, after everything submitted before, or
  * in the calling thread when the shop is read-only. For scans (export, train, evaluate)
- * too.
+ * too. Not from the writer itself, and not while holding p->lock.
  */
 int engine_with_store(struct penchant *p,
                       int (*fn)(struct penchant *p, void *arg,

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the store into memory: names, catalogue, and the log, event by event. */
+#include <string.h>
+
+#include "engine/engine.h"
+
+enum { HALF_LIFE_DAYS = 30 };
+
+/* ---- one event ---- */
+
+static int observe(struct penchant *p, const struct event *e)
+{
+    const struct user_state *u = user_states_peek(p->states, e->user);
+    const struct evidence_event seen = {
+        .item = e->item,
+        .type = e->type,
+        .ts_us = e->ts_us,
+        .recent = u ? u->recent : NULL,
+        .recent_us = u ? u->recent_us : NULL,
+        .n_recent = user_state_position(u, e->ts_us),
+    };
+    return evidence_observe(&p->evidence, &seen);
+}
+
+int engine_apply(struct penchant *p, const struct event *e)
+{
+    if (e->item != NAMES_NONE) {
+        __atomic_fetch_add(&p->catalog.item[e->item].events, 1, __ATOMIC_RELAXED);
+        if (event_type_wanted(e->type) && observe(p, e) != PENCHANT_OK)
+            return PENCHANT_ENOMEM;
+    }
+    bool cancelled;
+    const int status = user_states_apply(p->states, e, &cancelled);
+    if (e->ts_us < p->first_us)
+        p->first_us = e->ts_us;
+    if (e->ts_us > p->last_us)
+        p->last_us = e->ts_us;
+    p->cancelled += cancelled;
+    p->events++;
+    return status;
+}
+
+/* ---- replay ---- */
+
+struct replay {
+    struct penchant *p;
+    struct penchant_error *err;
+};
+
+static int bad_name(const struct replay *r, const char *what, uint32_t id)
+{
+    return error_set(r->err, PENCHANT_ECORRUPT, "%s %u cannot be", what, id);
+}
+
+static int replay_user(void *cookie, uint32_t id, const char *name)
+{
+    const struct replay *r = cookie;
+    struct names *users = &r->p->users;
+    if (id != users->n)
+        return bad_name(r, "user", id);
+    const uint32_t added =
+        *name ? names_add(users, name, strlen(name)) : names_skip(users);
+    if (added == NAMES_NONE)
+        return error_memory(r->err);
+    return added == id ? PENCHANT_OK : bad_name(r, "user", id);
+}
+
+static int replay_type(void *cookie, uint32_t id, const char *name)
+{
+    const struct replay *r = cookie;
+    const uint32_t added = names_add(&r->p->types, name, strlen(name));
+    return added == id && id < EVENT_MAX_TYPES ? PENCHANT_OK
+                                               : bad_name(r, "event type", id);
+}
+
+static int replay_item(void *cookie, uint32_t id, const struct store_item *row)
+{
+    const struct replay *r = cookie;
+    struct catalog *c = &r->p->catalog;
+    if (id != c->ids.n || !*row->item_id)
+        return bad_name(r, "item", id);
+    const uint32_t number = catalog_intern(c, row->item_id);
+    if (number == NAMES_NONE)
+        return error_memory(r->err);
+    if (number != id)
+        return bad_name(r, "item", id);
+    const struct penchant_item item = {.item_id = row->item_id,
+                                       .title = row->title,
+                                       .category = row->category,
+                                       .brand = row->brand,
+                                       .price = row->price,
+                                       .available = row->available};
+    if (catalog_put(c, id, &item) != PENCHANT_OK)
+        return error_memory(r->err);
+    if (row->deleted)
+        catalog_delete(c, id);
+    return PENCHANT_OK;
+}
+
+static int replay_event(void *cookie, const struct event *e)
+{
+    const struct replay *r = cookie;
+    struct penchant *p = r->p;
+    if (p->stopping)
+        return PENCHANT_ECLOSED;
+    if (e->user >= p->users.n || e->type >= p->types.n ||
+        (e->item != NAMES_NONE && e->item >= p->catalog.ids.n))
+        return error_set(r->err, PENCHANT_ECORRUPT, "event %llu names what is not there",
+                         (unsigned long long)e->seq);
+    return engine_apply(p, e) == PENCHANT_OK ? PENCHANT_OK : error_memory(r->err);
+}
+
+int engine_replay_events(struct penchant *p, uint64_t after_seq,
+                         struct penchant_error *err)
+{
+    struct replay r = {p, err};
+    return p->store->ops->scan_events(p->store, after_seq, replay_event, &r, err);
+}
+
+static int init_evidence(struct penchant *p, struct penchant_error *err)
+{
+    const struct evidence_options o = {.has_clock = p->has_clock,
+                                       .half_life_days = HALF_LIFE_DAYS};
+    return evidence_init(&p->evidence, &o) == PENCHANT_OK ? PENCHANT_OK
+                                                          : error_memory(err);
+}
+
+int engine_set_clock(struct penchant *p, bool has_clock, struct penchant_error *err)
+{
+    int status = PENCHANT_OK;
+    pthread_rwlock_wrlock(&p->lock);
+    if (p->has_clock != has_clock) {
+        p->has_clock = has_clock;
+        evidence_release(&p->evidence);
+        status = init_evidence(p, err);
+    }
+    pthread_rwlock_unlock(&p->lock);
+    return status;
+}
+
+static int replay_all(struct penchant *p, struct penchant_error *err)
+{
+    const struct store_backend *ops = p->store->ops;
+    struct replay r = {p, err};
+    struct store_counts counts;
+    char clock[8], live[8];
+    int status = ops->get_fact(p->store, "clock", clock, sizeof(clock), err);
+    if (status == PENCHANT_OK)
+        status = ops->get_fact(p->store, "live", live, sizeof(live), err);
+    if (status != PENCHANT_OK)
+        return status;
+    p->has_clock = strcmp(clock, "0") != 0;
+    p->live = strcmp(live, "1") == 0;
+    if ((status = init_evidence(p, err)) != PENCHANT_OK ||
+        (status = ops->scan_users(p->store, replay_user, &r, err)) != PENCHANT_OK ||
+        (status = ops->scan_types(p->store, replay_type, &r, err)) != PENCHANT_OK ||
+        (status = ops->scan_items(p->store, replay_item, &r, err)) != PENCHANT_OK ||
+        (status = engine_replay_events(p, 0, err)) != PENCHANT_OK ||
+        (status = ops->counts(p->store, &counts, err)) != PENCHANT_OK)
+        return status;
+    p->last_seq = counts.last_seq;
+    p->slates = counts.slates;
+    return PENCHANT_OK;
+}
+
+/* The names of the known event types stand in the store too, for its readers. */
+static int write_types(struct penchant *p, struct penchant_error *err)
+{
+    const struct store_backend *ops = p->store->ops;
+    char made[8];
+    int status = ops->get_fact(p->store, "types", made, sizeof(made), err);
+    if (status != PENCHANT_OK || made[0])
+        return status;
+    if ((status = ops->begin(p->store, err)) != PENCHANT_OK)
+        return status;
+    for (uint32_t i = 0; i < p->types.n && status == PENCHANT_OK; i++)
+        status = ops->add_type(p->store, i, names_text(&p->types, i), err);
+    if (status == PENCHANT_OK)
+        status = ops->put_fact(p->store, "types", "1", err);
+    if (status == PENCHANT_OK)
+        return ops->commit(p->store, err);
+    ops->rollback(p->store);
+    return status;
+}
+
+int engine_load(struct penchant *p, struct penchant_error *err)
+{
+    if (!p->read_only)
+        return write_types(p, err) == PENCHANT_OK ? replay_all(p, err) : err->status;
+    int status = p->store->ops->begin(p->store, err); /* one consistent view */
+    if (status == PENCHANT_OK)
+        status = replay_all(p, err);
+    p->store->ops->rollback(p->store);
+    return status;
+}
