@@ -116,7 +116,8 @@ static uint64_t stated_codes(int32_t *sums, const uint8_t *codes,
         const uint32_t g = row / SCAN_GROUP, r = row % SCAN_GROUP;
         if (!(groups >> g & 1))
             continue;
-        int64_t sum = part->shift == SCAN_FORGET ? 0 : (int64_t)sums[row] << part->shift;
+        int64_t sum =
+            part->shift == SCAN_FORGET ? 0 : (int64_t)sums[row] * (1 << part->shift);
         for (uint32_t i = 0; i < part->chunks * SCAN_CHUNK; i++) {
             const uint32_t chunk = i / SCAN_CHUNK, j = i % SCAN_CHUNK;
             const uint8_t byte =
