@@ -25,6 +25,7 @@ class Poster:
         self.sent = 0          # numbers that were given out
         self.acknowledged = 0  # numbers up to here were acknowledged
         self.pending = []      # sent, and neither acknowledged nor refused
+        self.last = []         # the last ones that were acknowledged
         self.errors = []
 
     def event(self, n):
@@ -32,13 +33,11 @@ class Poster:
                 "quantity": n, "event_id": f"{self.name}/{n}"}
 
     def post(self, client):
-        if not self.pending:
+        fresh = not self.pending
+        if fresh:
             count = self.random.randint(1, 5)
             self.pending = [self.event(self.sent + 1 + i) for i in range(count)]
             self.sent += count
-            fresh = True
-        else:
-            fresh = False
         a = client.ask("POST", "/v1/events", self.pending)
         same(a.status, 200, a.body)
         got = (a.json["accepted"], a.json["duplicates"])
@@ -46,11 +45,18 @@ class Poster:
         # all or none of them had been committed before the kill
         assert got == (n, 0) or (not fresh and got == (0, n)), (got, n, fresh)
         self.acknowledged += n
-        self.pending = []
+        self.last, self.pending = self.pending, []
+
+    def repeat(self, client):
+        """As a client does that missed the answer: nothing of it is taken again."""
+        if self.last:
+            a = client.ask("POST", "/v1/events", self.last)
+            same((a.status, a.json), (200, {"accepted": 0, "duplicates": len(self.last)}))
 
     def run(self, shop, stop):
         client = shop.client()
         try:
+            self.repeat(client)
             while not stop.is_set():
                 self.post(client)
         except (http.client.HTTPException, OSError):
