@@ -222,6 +222,7 @@ static int report(int argc, char **argv, const struct serve_bench *b,
     const double idle_p99 = bench_quantile(idle->ms, idle->n, 0.99);
     const struct bench_figure figure[] = {
         {"items", b->items},
+        {"users", b->users},
         {"history", b->history},
         {"requests", (double)list->n},
         {"failed", (double)(list->failed + idle->failed)},
@@ -237,7 +238,7 @@ static int report(int argc, char **argv, const struct serve_bench *b,
 int bench_serve(int argc, char **argv)
 {
     struct serve_bench b = {.items = 100000,
-                            .users = 2000,
+                            .users = 1000,
                             .history = 200,
                             .connections = 8,
                             .dim = 64,
