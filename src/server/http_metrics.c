@@ -45,7 +45,8 @@ void http_metrics_events(struct http_metrics *m, uint64_t accepted, uint64_t dup
     add(&m->events_duplicate, duplicates);
 }
 
-void http_metrics_escape(struct buf *out, const char *value)
+/* A label's value with the escapes of the format. */
+static void escaped(struct buf *out, const char *value)
 {
     for (const char *c = value; *c; c++) {
         if (*c == '\n')
@@ -66,9 +67,9 @@ static void labels(struct buf *out, const char *name,
                    const struct http_metrics_label *label)
 {
     buf_printf(out, "%s{method=\"", name);
-    http_metrics_escape(out, label->method);
+    escaped(out, label->method);
     buf_puts(out, "\",route=\"");
-    http_metrics_escape(out, label->route);
+    escaped(out, label->route);
     buf_putc(out, '"');
 }
 

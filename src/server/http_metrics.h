@@ -43,7 +43,4 @@ void http_metrics_write(struct http_metrics *m, const struct http_metrics_label 
                         size_t n, const struct penchant_status_report *shop,
                         struct buf *out);
 
-/* A label's value with the escapes of the format. */
-void http_metrics_escape(struct buf *out, const char *value);
-
 #endif

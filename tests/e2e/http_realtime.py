@@ -190,6 +190,7 @@ def test_what_is_under_way_is_finished_and_not_ready_is_said():
             answer = other.ask("GET", "/readyz")
         problem(answer, 503)
         same(answer.headers["Connection"].lower(), "close")
+        same(answer.headers["Retry-After"], "1")
         c.sendall(body)
         got = c.recv(65536)
         assert got.startswith(b"HTTP/1.1 200") and b'"accepted":1' in got, got
@@ -198,6 +199,18 @@ def test_what_is_under_way_is_finished_and_not_ready_is_said():
         same(s.ended(), 0, "exit status")
         s.start()
         same(s.get("/v1/users/slow").json["events"], 1)
+
+
+def test_a_client_that_never_finishes_does_not_hold_up_the_stop():
+    with Shop() as s:
+        same(s.events(view("u", "a")).status, 200)
+        with socket.create_connection(("127.0.0.1", s.port), timeout=60) as c:
+            c.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                      b"Content-Length: 100\r\n\r\n")
+            assert c.recv(1000).startswith(b"HTTP/1.1 100")
+            same(s.stop(), 0, "exit status")
+        s.start()
+        same(s.get("/v1/users/u").json["events"], 1)
 
 
 def test_clients_that_vanish_do_no_harm():
