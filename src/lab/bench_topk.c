@@ -7,10 +7,10 @@
 #include "lab/bench.h"
 
 #include "base/json_writer.h"
-#include "base/rng.h"
 #include "base/timing.h"
 #include "kernels/cpu.h"
 #include "lab/bench_fp32.h"
+#include "lab/bench_vectors.h"
 #include "retrieval/topk.h"
 
 #include <dlfcn.h>
@@ -33,116 +33,6 @@ struct result {
     double ours_ms, peer_ms, fp32_ms, sgemv_ms, ratio, build_ms;
     bool same;
 };
-
-/* ---- rows and queries
- * ------------------------------------------------------------------ */
-
-struct data {
-    uint32_t n, dim;
-    float *rows;    /* (n, dim) */
-    float *queries; /* (queries, dim) */
-    struct rng rng;
-};
-
-static void normal(struct data *d, float *x, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        x[i] = rng_normal(&d->rng);
-}
-
-/* Independent standard normals. */
-static void make_random(struct data *d, uint32_t queries)
-{
-    normal(d, d->rows, d->n * d->dim);
-    normal(d, d->queries, queries * d->dim);
-}
-
-/* Vectors in random directions whose standard deviation along the i-th of them is i^-1/2.
- */
-static void spectral(struct data *d, float *x, const float *basis)
-{
-    memset(x, 0, sizeof(float) * d->dim);
-    for (uint32_t i = 0; i < d->dim; i++) {
-        const float a = rng_normal(&d->rng) / sqrtf((float)(i + 1));
-        for (uint32_t j = 0; j < d->dim; j++)
-            x[j] += a * basis[(size_t)i * d->dim + j];
-    }
-}
-
-/*
- * Made to look like a sequence model's item vectors, not taken from one: a centre for
- * every 500 rows, centres and deviations with the decaying spectrum above and the same
- * variance, lengths that vary log-normally (0.25). A query is the mean of three rows of a
- * cluster and a deviation of the same size, as a shopper with recent interests.
- */
-static bool make_trained(struct data *d, uint32_t queries)
-{
-    const uint32_t dim = d->dim, centres = d->n / 500 + 1;
-    float *basis = malloc(sizeof(float) * dim * dim), *x = malloc(sizeof(float) * dim),
-          *centre = malloc(sizeof(float) * centres * dim);
-    const bool ok = basis && x && centre;
-    if (ok) {
-        normal(d, basis, dim * dim);
-        for (uint32_t i = 0; i < dim * dim; i++)
-            basis[i] /= sqrtf((float)dim);
-        for (uint32_t c = 0; c < centres; c++)
-            spectral(d, centre + (size_t)c * dim, basis);
-    }
-    for (uint32_t r = 0; ok && r < d->n; r++) {
-        const float length = expf(0.25f * rng_normal(&d->rng));
-        spectral(d, x, basis);
-        for (uint32_t i = 0; i < dim; i++)
-            d->rows[(size_t)r * dim + i] =
-                length * (centre[(size_t)(r % centres) * dim + i] + x[i]);
-    }
-    for (uint32_t q = 0; ok && q < queries; q++) {
-        spectral(d, x, basis);
-        const uint32_t c = rng_below(&d->rng, centres);
-        for (uint32_t i = 0; i < dim; i++) {
-            float sum = x[i];
-            for (uint32_t j = 0; j < 3; j++)
-                sum += d->rows[(size_t)((c + j * centres) % d->n) * dim + i] / 3;
-            d->queries[(size_t)q * dim + i] = sum;
-        }
-    }
-    free(basis);
-    free(x);
-    free(centre);
-    return ok;
-}
-
-/* A thousand random rows; all others equal one of them but for the last bit of some
- * values. */
-static void make_duplicates(struct data *d, uint32_t queries)
-{
-    const uint32_t bases = d->n < 1000 ? d->n : 1000;
-    normal(d, d->rows, bases * d->dim);
-    for (uint32_t r = bases; r < d->n; r++) {
-        const float *base = d->rows + (size_t)(r % bases) * d->dim;
-        for (uint32_t i = 0; i < d->dim; i++)
-            d->rows[(size_t)r * d->dim + i] =
-                rng_below(&d->rng, 2) ? base[i] : nextafterf(base[i], INFINITY);
-    }
-    normal(d, d->queries, queries * d->dim);
-}
-
-static bool make_data(struct data *d, const char *name, uint32_t n, uint32_t dim,
-                      uint32_t queries)
-{
-    *d = (struct data){.n = n, .dim = dim};
-    rng_init(&d->rng, 7, n);
-    d->rows = malloc(sizeof(float) * n * dim);
-    d->queries = malloc(sizeof(float) * queries * dim);
-    if (!d->rows || !d->queries)
-        return false;
-    if (strcmp(name, "trained-like") == 0)
-        return make_trained(d, queries);
-    if (strcmp(name, "near-duplicate") == 0)
-        make_duplicates(d, queries);
-    else
-        make_random(d, queries);
-    return true;
-}
 
 /* ---- the peers
  * ---------------------------------------------------------------------------- */
@@ -204,7 +94,7 @@ static void fp32_scores(float *out, const float *rows, uint32_t n, uint32_t dim,
 
 /* Blocks of scores stay in the cache, so that the scan reads each row once and writes
  * none. */
-static void fp32_search(const struct data *d, const float *q, uint32_t k)
+static void fp32_search(const struct bench_vectors *d, const float *q, uint32_t k)
 {
     enum { BLOCK = 1024 };
     struct pick heap[MAX_K];
@@ -219,8 +109,8 @@ static void fp32_search(const struct data *d, const float *q, uint32_t k)
     }
 }
 
-static void sgemv_search(const struct peers *p, const struct data *d, const float *q,
-                         uint32_t k)
+static void sgemv_search(const struct peers *p, const struct bench_vectors *d,
+                         const float *q, uint32_t k)
 {
     enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111 };
     struct pick heap[MAX_K];
@@ -281,7 +171,7 @@ static double median(double *x, uint32_t n)
     return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
 }
 
-static bool check_answers(const struct topk_index *index, const struct data *d,
+static bool check_answers(const struct topk_index *index, const struct bench_vectors *d,
                           const struct settings *set)
 {
     struct topk_hit ours[MAX_K], truth[MAX_K];
@@ -296,7 +186,7 @@ static bool check_answers(const struct topk_index *index, const struct data *d,
 }
 
 /* One round: all queries with each of the three; times in ms for one query. */
-static void one_round(const struct topk_index *index, const struct data *d,
+static void one_round(const struct topk_index *index, const struct bench_vectors *d,
                       const struct peers *peers, const struct settings *set, double ms[3])
 {
     struct topk_hit hits[MAX_K];
@@ -314,7 +204,7 @@ static void one_round(const struct topk_index *index, const struct data *d,
     ms[2] = peers->sgemv ? since_ms(began) / set->queries : INFINITY;
 }
 
-static void measure(const struct topk_index *index, const struct data *d,
+static void measure(const struct topk_index *index, const struct bench_vectors *d,
                     const struct peers *peers, const struct settings *set,
                     struct result *out)
 {
@@ -337,12 +227,12 @@ static void measure(const struct topk_index *index, const struct data *d,
 static bool run_case(const char *name, uint32_t n, const struct settings *set,
                      struct result *out)
 {
-    struct data d;
+    struct bench_vectors d;
     struct peers peers = {0};
     struct topk_index *index = NULL;
     struct penchant_error err;
     *out = (struct result){.name = name, .rows = n};
-    bool ok = make_data(&d, name, n, set->dim, set->queries);
+    bool ok = bench_vectors_init(&d, name, n, set->dim, set->queries);
     if (!ok) {
         fprintf(stderr, "bench topk: out of memory\n");
         goto out;
@@ -360,8 +250,7 @@ static bool run_case(const char *name, uint32_t n, const struct settings *set,
 out:
     close_peers(&peers);
     topk_index_free(index);
-    free(d.rows);
-    free(d.queries);
+    bench_vectors_release(&d);
     return ok;
 }
 
