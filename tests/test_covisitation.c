@@ -167,6 +167,23 @@ static void test_covisitation__decay_survives_centuries_and_wrong_clocks(void **
     source->destroy(t);
 }
 
+/* Far more half-lives than the unit of counting can grow in one go. */
+static void test_covisitation__what_is_ancient_is_forgotten(void **unused)
+{
+    (void)unused;
+    struct evidence_options o = {.has_clock = true, .half_life_days = 1};
+    void *s = source->create(&o);
+    const uint32_t old[2] = {1, 2}, new[2] = {1, 3}, other[2] = {8, 9};
+    for (int i = 0; i < 100; i++)
+        walk(s, old, 2, 0, 1);
+    for (int64_t day = 0; day < 1000; day += 5)
+        walk(s, other, 2, day * DAY, 1);
+    walk(s, new, 2, 1000 * DAY, 1);
+    assert_true(led(s, 1, 3) > led(s, 1, 2));
+    assert_float_equal(led(s, 1, 2), led(s, 1, 99), 1e-6);
+    source->destroy(s);
+}
+
 static void test_covisitation__replay_gives_the_same_bits(void **unused)
 {
     (void)unused;
@@ -252,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_covisitation__a_purchase_counts_more),
         cmocka_unit_test(test_covisitation__what_is_old_fades),
         cmocka_unit_test(test_covisitation__decay_survives_centuries_and_wrong_clocks),
+        cmocka_unit_test(test_covisitation__what_is_ancient_is_forgotten),
         cmocka_unit_test(test_covisitation__replay_gives_the_same_bits),
         cmocka_unit_test(test_covisitation__memory_is_bounded_and_the_strong_stay),
         cmocka_unit_test(test_covisitation__skipped_and_unknown_items_are_no_candidates),

@@ -58,15 +58,16 @@ static void test_decay__moving_the_origin_changes_no_ratio(void **unused)
 static void test_tally__sums_and_keeps_its_bound(void **unused)
 {
     (void)unused;
+    enum { MAX = 1000 };
     struct tally t;
-    assert_int_equal(tally_init(&t, 100), 0);
-    for (uint32_t i = 0; i < 100; i++) {
-        assert_true(tally_add(&t, i * 65536, 1.0F));
-        assert_false(tally_add(&t, i * 65536, (float)i));
+    assert_int_equal(tally_init(&t, MAX), 0);
+    for (uint32_t i = 0; i < MAX; i++) {
+        assert_true(tally_add(&t, (uint32_t)rng_mix(i), 1.0F));
+        assert_false(tally_add(&t, (uint32_t)rng_mix(i), (float)i));
     }
     assert_false(tally_add(&t, 5, 1.0F)); /* full */
-    for (uint32_t i = 0; i < 100; i++)
-        assert_true(tally_sum(&t, i * 65536) == 1.0F + (float)i);
+    for (uint32_t i = 0; i < MAX; i++)
+        assert_true(tally_sum(&t, (uint32_t)rng_mix(i)) == 1.0F + (float)i);
     assert_true(tally_sum(&t, 5) == 0.0F);
     tally_release(&t);
 }
@@ -183,6 +184,12 @@ static void test_sequence__ranks_by_the_dot_product(void **unused)
         for (uint32_t j = 0; j < ITEMS; j++)
             better += score[j] > score[item[i]];
         assert_int_equal(better, i);
+    }
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        float sum = 0;
+        for (uint32_t j = 0; j < DIM; j++)
+            sum += query[j] * rows[i * DIM + j];
+        assert_float_equal(score[i], sum, 1e-4);
     }
     /* Items without a vector: finite, alike, neither first nor last, in pieces the same.
      */
