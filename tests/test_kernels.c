@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every kernel of every instruction set against plain C at every odd length, and plain C
- * against the definition. Numbers lie at the very end of their memory, so that a kernel
- * that writes behind them is seen.
+ * against the definition. A guard lies behind every output, so that a kernel that writes
+ * too far is seen.
  */
 #include "kernels/kernels.h"
 

@@ -285,6 +285,30 @@ static void test_trainer__same_seed_and_threads_give_the_same_bits(void **state)
     shop_release(&s);
 }
 
+/* One window, and parameters that stay: only dropout can change the loss. */
+static void test_trainer__dropout_is_another_in_every_step(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_init(&s);
+    for (uint32_t u = 1; u < USERS; u++)
+        s.train_end[u] = s.h.start[u];
+    for (int drops = 0; drops < 2; drops++) {
+        struct train_options o = options(&s, "sasrec", "full");
+        struct watch w = {0};
+        struct penchant_train_report r;
+        o.progress = watch_progress;
+        o.cookie = &w;
+        o.learning_rate = 1e-30f;
+        o.dropout = drops ? 0.5f : 0;
+        o.max_epochs = 2;
+        model_free(train(&s, &o, &r));
+        assert_int_equal(r.steps, 2);
+        assert_true((w.loss != w.first_loss) == drops);
+    }
+    shop_release(&s);
+}
+
 /* Two threads are two orders of the same sums: nearly the same, without dropout. */
 static void test_trainer__two_threads_learn_what_one_learns(void **state)
 {
@@ -881,6 +905,7 @@ int main(void)
         cmocka_unit_test(test_trainer__learns_a_pattern_with_every_preset_and_loss),
         cmocka_unit_test(test_trainer__learns_with_cosines_and_attributes),
         cmocka_unit_test(test_trainer__same_seed_and_threads_give_the_same_bits),
+        cmocka_unit_test(test_trainer__dropout_is_another_in_every_step),
         cmocka_unit_test(test_trainer__two_threads_learn_what_one_learns),
         cmocka_unit_test(test_trainer__stops_when_progress_says_so),
         cmocka_unit_test(test_trainer__stops_when_time_or_patience_is_over),
