@@ -44,6 +44,10 @@ static void test_server_parse__timestamps_are_told_apart_by_size(void **state)
     assert_int_equal(time_of("100000000000"), 100000000000000);
     assert_int_equal(time_of("99999999999999"), 99999999999999000);
     assert_int_equal(time_of("100000000000000"), 100000000000000);
+    assert_int_equal(time_of("99999999999999999"), 99999999999999999);
+    assert_int_equal(time_of("100000000000000000"), 100000000000000);
+    assert_int_equal(time_of("1714564800123456789"), us);
+    assert_int_equal(time_of("1714564800123456000.0"), us);
     assert_int_equal(time_of("0"), -1);
     assert_int_equal(time_of("-1"), -1);
     assert_int_equal(time_of("-9223372036854775808"), -1);

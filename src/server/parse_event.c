@@ -161,20 +161,40 @@ bool parse_rfc3339(const char *s, int64_t *us)
     return true;
 }
 
+/* Microseconds in the unit that a number of this size is in; 0: nanoseconds. */
+static int64_t unit_of(int64_t number)
+{
+    if (number < INT64_C(100000000000))
+        return 1000000;
+    if (number < INT64_C(100000000000000))
+        return 1000;
+    return number < INT64_C(100000000000000000) ? 1 : 0;
+}
+
+static int64_t from_integer(int64_t t)
+{
+    const int64_t unit = unit_of(t);
+    return t <= 0 ? 0 : unit ? t * unit : t / 1000;
+}
+
+static int64_t from_real(double t)
+{
+    if (!(t > 0 && t < 9e18))
+        return 0;
+    const int64_t unit = unit_of((int64_t)t);
+    return llround(t * (unit ? (double)unit : 1e-3));
+}
+
 int parse_timestamp(const json_t *json, int64_t *us, struct penchant_error *err)
 {
     static const char field[] = "timestamp";
-    const int64_t seconds_below = 100000000000, millis_below = 100000000000000;
     int64_t t;
     if (!json || json_is_null(json))
         return PENCHANT_OK;
     if (json_is_integer(json)) {
-        t = json_integer_value(json);
-        t *= t < 0 ? 1 : t < seconds_below ? 1000000 : t < millis_below ? 1000 : 1;
+        t = from_integer(json_integer_value(json));
     } else if (json_is_real(json)) {
-        double d = json_real_value(json);
-        d *= d < (double)seconds_below ? 1e6 : d < (double)millis_below ? 1e3 : 1;
-        t = d >= 1 && d < 9e18 ? (int64_t)llround(d) : 0;
+        t = from_real(json_real_value(json));
     } else if (!json_is_string(json)) {
         return wrong_type(json, field, "a number or a string", err);
     } else if (!parse_rfc3339(json_string_value(json), &t)) {

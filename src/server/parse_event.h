@@ -24,8 +24,8 @@ int parse_item(const json_t *json, const char *item_id, struct penchant_item *ou
                struct penchant_error *err);
 
 /*
- * Microseconds from an integer or real (seconds below 1e11, milliseconds below 1e14, else
- * microseconds) or an RFC 3339 string.
+ * Microseconds from an integer or real (seconds below 1e11, milliseconds below 1e14,
+ * microseconds below 1e17, else nanoseconds: as import reads them) or an RFC 3339 string.
  */
 int parse_timestamp(const json_t *json, int64_t *us, struct penchant_error *err);
 
