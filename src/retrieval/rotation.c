@@ -8,7 +8,8 @@
 #include <math.h>
 #include <stdbool.h>
 
-#define SWEEPS 30
+#define SWEEPS 20
+#define SMALL  1e-8 /* of the sum of all eigenvalues */
 
 /* Columns p and q of a (dim, dim) turned by the angle with cosine c and sine s. */
 static void turn_columns(double *a, uint32_t dim, uint32_t p, uint32_t q, double c,
@@ -32,15 +33,18 @@ static void turn_rows(double *a, uint32_t dim, uint32_t p, uint32_t q, double c,
     }
 }
 
-/* One sweep over all pairs; false when nothing was left to turn. */
-static bool sweep(double *a, double *vectors, uint32_t dim)
+/*
+ * One sweep over all pairs; false when nothing was left to turn. What is off the diagonal
+ * by less than `least` may stay: any rotation is right, and this one is good enough.
+ */
+static bool sweep(double *a, double *vectors, uint32_t dim, double least)
 {
     bool turned = false;
     for (uint32_t p = 0; p + 1 < dim; p++) {
         for (uint32_t q = p + 1; q < dim; q++) {
             const double off = a[(size_t)p * dim + q], app = a[(size_t)p * dim + p],
                          aqq = a[(size_t)q * dim + q];
-            if (fabs(off) <= 1e-12 * sqrt(fabs(app * aqq)) || fabs(off) < DBL_MIN)
+            if (fabs(off) <= least)
                 continue;
             const double theta = (aqq - app) / (2 * off),
                          t = copysign(1, theta) / (fabs(theta) + sqrt(1 + theta * theta)),
@@ -66,8 +70,11 @@ int rotation_make(float *matrix, double *energy, double *moment, uint32_t dim,
     }
     for (uint32_t i = 0; i < dim; i++)
         vectors[(size_t)i * dim + i] = 1;
+    double trace = 0;
+    for (uint32_t i = 0; i < dim; i++)
+        trace += moment[(size_t)i * dim + i];
     for (int i = 0; i < SWEEPS; i++)
-        if (!sweep(moment, vectors, dim))
+        if (!sweep(moment, vectors, dim, SMALL * trace))
             break;
     for (uint32_t i = 0; i < dim; i++) { /* by insertion: stable, and dim is small */
         uint32_t at = i;
