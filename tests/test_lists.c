@@ -17,6 +17,7 @@
 
 #include "base/files.h"
 #include "base/rng.h"
+#include "engine/resume.h"
 #include "engine/snapshot.h"
 #include "evidence/fit.h"
 #include "model/checkpoint.h"
@@ -55,19 +56,24 @@ static void remove_folder(void)
     assert_int_equal(system(command), 0);
 }
 
-static void put(struct penchant *p, uint32_t i, bool available)
+static void put_in(struct penchant *p, uint32_t i, const char *category, bool available)
 {
-    char id[16], category[32], title[32];
+    char id[16];
     struct penchant_item item;
     penchant_item_default(&item);
     snprintf(id, sizeof id, "i%u", i);
-    snprintf(title, sizeof title, "Item %u", i);
-    snprintf(category, sizeof category, "c%u", i / EACH);
     item.item_id = id;
-    item.title = title;
+    item.title = "红色 thing";
     item.category = category;
     item.available = available;
     assert_int_equal(penchant_put_item(p, &item, NULL, NULL), PENCHANT_OK);
+}
+
+static void put(struct penchant *p, uint32_t i, bool available)
+{
+    char category[32];
+    snprintf(category, sizeof category, "c%u", i / EACH);
+    put_in(p, i, category, available);
 }
 
 static void act(struct penchant *p, const char *user, uint32_t item, const char *event,
@@ -170,7 +176,8 @@ static bool same(const struct penchant_list *a, const struct penchant_list *b)
 /* ---- a model ---- */
 
 /* A model of the shop with random parameters: what it says is arbitrary, but fixed. */
-static void leave_model(const char *dir, uint64_t seed, uint32_t n_items, float sequence)
+static void leave_model_of(const char *dir, uint64_t seed, uint32_t n_items,
+                           const struct evidence_weights *w)
 {
     const struct model_config config = {.dim = 16,
                                         .blocks = 2,
@@ -190,8 +197,7 @@ static void leave_model(const char *dir, uint64_t seed, uint32_t n_items, float 
     for (size_t i = 0; i < m->n_params; i++)
         m->param[i] += 0.3F * rng_normal(&r);
     char path[128], weights[128];
-    const struct evidence_weights w = {.w = {sequence, 1.0F, 0.1F}};
-    evidence_weights_format(&w, weights, sizeof weights);
+    evidence_weights_format(w, weights, sizeof weights);
     const struct checkpoint_note note[] = {{NOTE_PRESET, "sasrec"},
                                            {NOTE_EVIDENCE, weights},
                                            {NOTE_NDCG, "0.125"},
@@ -202,6 +208,12 @@ static void leave_model(const char *dir, uint64_t seed, uint32_t n_items, float 
     snprintf(path, sizeof path, "%s/" SNAPSHOT_FILE, dir);
     assert_int_equal(checkpoint_save(path, m, note, 5, NULL), PENCHANT_OK);
     model_free(m);
+}
+
+static void leave_model(const char *dir, uint64_t seed, uint32_t n_items, float sequence)
+{
+    const struct evidence_weights w = {.w = {sequence, 1.0F, 0.1F}};
+    leave_model_of(dir, seed, n_items, &w);
 }
 
 /* ---- without a model ---- */
@@ -377,6 +389,34 @@ static void test_lists__are_not_short_while_items_pass(void **unused)
     penchant_list_free(list);
     free(exclude);
     free(text);
+    penchant_close(&p);
+}
+
+/* A category larger than what candidates are made from, and nobody has looked at it. */
+static void test_lists__find_what_nobody_has_looked_at(void **unused)
+{
+    (void)unused;
+    struct penchant *p = open_shop(NULL);
+    fill(p, STEPS);
+    for (uint32_t i = 10 * ITEMS; i < 10 * ITEMS + 400; i++)
+        put_in(p, i, "attic", true);
+    struct penchant_request r;
+    penchant_request_default(&r);
+    r.user_id = "u3";
+    r.category = "attic";
+    struct penchant_list *list = ask(p, &r);
+    assert_int_equal(list->n, 10);
+    for (size_t i = 0; i < list->n; i++)
+        assert_true(number(&list->items[i]) >= 10 * ITEMS);
+    penchant_list_free(list);
+    char id[16];
+    snprintf(id, sizeof id, "i%d", 10 * ITEMS + 7);
+    assert_int_equal(penchant_similar(p, id, 10, &list, NULL), PENCHANT_OK);
+    assert_int_equal(list->n, 10);
+    for (size_t i = 0; i < list->n; i++)
+        assert_true(number(&list->items[i]) >= 10 * ITEMS);
+    assert_false(holds(list, 10 * ITEMS + 7));
+    penchant_list_free(list);
     penchant_close(&p);
 }
 
@@ -621,6 +661,43 @@ static void test_lists__a_new_model_is_picked_up_and_a_damaged_one_is_not(void *
     remove_folder();
 }
 
+/* With a model: what a request brings along changes that list only. */
+static void test_lists__a_session_leaves_no_trace(void **unused)
+{
+    (void)unused;
+    struct penchant *p = open_shop(make_folder());
+    fill(p, STEPS);
+    leave_model(folder, 6, ITEMS, 3.0F);
+    engine_snapshot_refresh(p);
+    struct penchant_event session;
+    penchant_event_default(&session);
+    session.item_id = "i77";
+    session.event = "cart";
+    struct penchant_request r;
+    penchant_request_default(&r);
+    r.user_id = "u5";
+    r.now_us = BEGIN + 30 * DAY;
+    r.events = &session;
+    r.n_events = 1;
+    for (int cached = 0; cached < 2; cached++) {
+        struct penchant_list *with = ask(p, &r), *without = ask_for(p, "u5", 10);
+        struct penchant_list *again = ask(p, &r);
+        assert_false(same(with, without));
+        assert_true(same(with, again));
+        penchant_list_free(with);
+        penchant_list_free(without);
+        penchant_list_free(again);
+    }
+    struct penchant_list *asked = ask(p, &r);
+    act(p, "u5", 77, "cart", r.now_us); /* the same, but lasting */
+    struct penchant_list *lasting = ask_for(p, "u5", 10);
+    assert_string_equal(asked->items[0].item_id, lasting->items[0].item_id);
+    penchant_list_free(asked);
+    penchant_list_free(lasting);
+    penchant_close(&p);
+    remove_folder();
+}
+
 static void test_lists__sources_can_be_chosen(void **unused)
 {
     (void)unused;
@@ -650,6 +727,29 @@ static void test_lists__sources_can_be_chosen(void **unused)
     penchant_list_free(popular);
     for (size_t i = 0; i < 5; i++)
         penchant_list_free(list[i]);
+    penchant_close(&p);
+    remove_folder();
+}
+
+/* Weights that leave popularity out still leave it to those of whom nothing else is
+ * known. */
+static void test_lists__popularity_is_the_last_resort(void **unused)
+{
+    (void)unused;
+    const struct evidence_weights w = {.w = {1.0F, 1.0F, 0.0F}};
+    struct penchant *p = open_shop(make_folder());
+    fill(p, STEPS);
+    leave_model_of(folder, 6, ITEMS, &w);
+    engine_snapshot_refresh(p);
+    for (int i = 0; i < 40; i++)
+        act(p, "crowd", 87, "purchase", BEGIN + 2 * DAY);
+    act(p, "lonely", 7000, "view", BEGIN + 2 * DAY); /* an item of no other user */
+    static const char *const users[] = {"lonely", "nobody", NULL};
+    for (size_t i = 0; i < 3; i++) {
+        struct penchant_list *list = ask_for(p, users[i], 10);
+        assert_int_equal(number(&list->items[0]), 87);
+        penchant_list_free(list);
+    }
     penchant_close(&p);
     remove_folder();
 }
@@ -735,6 +835,61 @@ static void test_lists__many_threads_beside_the_writer(void **unused)
 
 /* ---- training and evaluation ---- */
 
+/* Items and attributes have been added since, and the attributes stand in another order.
+ */
+static void test_lists__resuming_finds_parameters_by_name(void **unused)
+{
+    (void)unused;
+    enum { DIM = 8, OLD = 5, NEW = 7 };
+    static const uint32_t old_start[OLD + 1] = {0, 1, 2, 2, 2, 2}, old_attr[] = {0, 1};
+    static const uint32_t start[NEW + 1] = {0, 1, 2, 3, 3, 3, 3, 3}, attr[] = {2, 0, 1};
+    static char red[] = "red", green[] = "green", blue[] = "blue";
+    char *old_name[] = {red, blue}, *name[] = {blue, green, red};
+    const struct model_config config = {.dim = DIM,
+                                        .blocks = 1,
+                                        .heads = 1,
+                                        .max_length = 10,
+                                        .position = true,
+                                        .n_items = OLD,
+                                        .n_attributes = 2};
+    struct model_config grown = config;
+    grown.n_items = NEW;
+    grown.n_attributes = 3;
+    struct model *old, *fresh, *m;
+    assert_int_equal(model_new(&old, &config, old_start, old_attr, NULL), PENCHANT_OK);
+    assert_int_equal(model_name_attributes(old, old_name), PENCHANT_OK);
+    for (size_t i = 0; i < old->n_params; i++)
+        old->param[i] = (float)(i + 1000);
+    assert_int_equal(model_new(&fresh, &grown, start, attr, NULL), PENCHANT_OK);
+    model_initialise(fresh, 5);
+    char path[128];
+    snprintf(path, sizeof path, "%s/old.safetensors", make_folder());
+    assert_int_equal(checkpoint_save(path, old, NULL, 0, NULL), PENCHANT_OK);
+
+    const struct history h = {.n_items = NEW};
+    const struct train_data data = {.history = &h,
+                                    .attr_start = start,
+                                    .attr = attr,
+                                    .n_attributes = 3,
+                                    .attribute_name = name};
+    assert_int_equal(resume_model(&m, path, &data, 5, NULL), PENCHANT_OK);
+    const size_t row = DIM * sizeof(float);
+    const float *item = model_at(m, &m->item), *colour = model_at(m, &m->attribute);
+    assert_memory_equal(item, model_at(old, &old->item), OLD * row);
+    assert_memory_equal(item + OLD * DIM, model_at(fresh, &fresh->item) + OLD * DIM,
+                        (NEW - OLD) * row);
+    const float *was = model_at(old, &old->attribute);
+    assert_memory_equal(colour, was + DIM, row);     /* blue */
+    assert_memory_equal(colour + 2 * DIM, was, row); /* red */
+    assert_memory_equal(colour + DIM, model_at(fresh, &fresh->attribute) + DIM, row);
+    assert_memory_equal(model_at(m, &m->position), model_at(old, &old->position),
+                        10 * row);
+    model_free(old);
+    model_free(fresh);
+    model_free(m);
+    remove_folder();
+}
+
 static int stop_after_some(void *cookie, const char *what, uint64_t done, uint64_t total,
                            const char *detail)
 {
@@ -787,9 +942,13 @@ static void test_lists__a_trained_model_serves_and_is_judged(void **unused)
     assert_true(fabs(status.model_ndcg10 - result.quality[0].ndcg[1].value) < 1e-3);
 
     /* Events of later do not change the judgement; resuming takes the new item in. */
+    const double judged = result.quality[0].ndcg[1].value;
     act(p, "w1", 777, "view", BEGIN + 100 * DAY);
+    for (uint32_t i = 0; i < 3; i++)
+        act(p, "newcomer", i, "view", BEGIN + (101 + i) * DAY);
     assert_int_equal(penchant_evaluate(p, &result, &err), PENCHANT_OK);
     assert_int_equal(result.cases, 80);
+    assert_true(result.quality[0].ndcg[1].value == judged);
     o.resume = true;
     o.max_epochs = 1;
     if (penchant_train(&o, &report, &err))
@@ -819,6 +978,7 @@ int main(void)
         cmocka_unit_test(test_lists__session_events_count_and_are_not_stored),
         cmocka_unit_test(test_lists__filters_hold),
         cmocka_unit_test(test_lists__are_not_short_while_items_pass),
+        cmocka_unit_test(test_lists__find_what_nobody_has_looked_at),
         cmocka_unit_test(test_lists__unknown_users_get_what_is_popular),
         cmocka_unit_test(test_lists__an_empty_shop_gives_an_empty_list),
         cmocka_unit_test(test_lists__similar_items_are_of_a_kind),
@@ -826,9 +986,12 @@ int main(void)
         cmocka_unit_test(test_lists__slates_are_logged),
         cmocka_unit_test(test_lists__are_the_same_after_a_restart),
         cmocka_unit_test(test_lists__a_new_model_is_picked_up_and_a_damaged_one_is_not),
+        cmocka_unit_test(test_lists__a_session_leaves_no_trace),
         cmocka_unit_test(test_lists__sources_can_be_chosen),
+        cmocka_unit_test(test_lists__popularity_is_the_last_resort),
         cmocka_unit_test(test_lists__model_and_catalogue_may_differ),
         cmocka_unit_test(test_lists__many_threads_beside_the_writer),
+        cmocka_unit_test(test_lists__resuming_finds_parameters_by_name),
         cmocka_unit_test(test_lists__a_trained_model_serves_and_is_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

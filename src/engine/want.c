@@ -87,15 +87,14 @@ static int make_room(struct want *w, uint32_t n)
 /* The user's shard is locked. */
 static int copy_state(struct want *w, const struct user_state *u, uint32_t extra)
 {
-    const uint32_t n = u->n_recent < ENGINE_RECENT ? u->n_recent : ENGINE_RECENT;
-    const uint32_t from = u->n_recent - n;
+    const uint32_t n = u->n_recent;
     w->purchased = malloc((u->n_purchased + 1) * sizeof *w->purchased);
     if (make_room(w, n + extra) || !w->purchased)
         return PENCHANT_ENOMEM;
     if (n) {
-        memcpy(w->item, u->recent + from, n * sizeof *w->item);
-        memcpy(w->type, u->recent_type + from, n * sizeof *w->type);
-        memcpy(w->ts_us, u->recent_us + from, n * sizeof *w->ts_us);
+        memcpy(w->item, u->recent, n * sizeof *w->item);
+        memcpy(w->type, u->recent_type, n * sizeof *w->type);
+        memcpy(w->ts_us, u->recent_us, n * sizeof *w->ts_us);
     }
     w->n = n;
     w->total = u->wanted;
