@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exact top-k by inner product over the rows of a matrix. Small codes with certified error
- * bounds find the few rows that can be in the answer, exact re-scoring decides.
+ * Exact top-k by inner product over the rows of a matrix. Small codes with certified
+ * error bounds find the few rows that can be in the answer, exact re-scoring decides.
  *
  * The truth (topk_scan): score(q, e) = sum over i of (double)q[i] * (double)e[i], kept in
  * eight lanes (lane i % 8, in order of i) that are added as ((0+1)+(2+3))+((4+5)+(6+7)).
@@ -9,13 +9,14 @@
  * bits. Higher scores come first; equal scores are ordered by row number, smaller first.
  * topk_search returns exactly what topk_scan returns, for every size and instruction set.
  *
- * How: clusters, rotated residuals in four-bit codes, bounds by Cauchy and Schwarz that hold
- * with every rounding (index.h derives them). Memory beyond the rows: dim / 2 bytes of codes
- * and about 6 bytes a row (1,000,000 x 64: 38 MB, 15 % of the rows); 9 bytes a row more while
- * it is built. Building takes one thread about 2 s for 1,000,000 x 64, and grows with
- * n * dim * dim up to 256 dimensions; above, rows are not rotated. A search takes 8 bytes for
- * every 100 rows or so on the heap. Speed depends on the rows: all codes are read when they
- * are as random as can be, few when their spectrum decays or they are alike.
+ * How: clusters, rotated residuals in four-bit codes, bounds by Cauchy and Schwarz that
+ * hold with every rounding (index.h derives them). Memory beyond the rows: dim / 2 bytes
+ * of codes and about 6 bytes a row (1,000,000 x 64: 38 MB, 15 % of the rows); 9 bytes a
+ * row more while it is built. Building takes one thread about 2 s for 1,000,000 x 64, and
+ * grows with n * dim * dim up to 256 dimensions; above, rows are not rotated. A search
+ * takes 8 bytes for every 100 rows or so on the heap. Speed depends on the rows: all
+ * codes are read when they are as random as can be, few when their spectrum decays or
+ * they are alike.
  */
 #ifndef RETRIEVAL_TOPK_H
 #define RETRIEVAL_TOPK_H

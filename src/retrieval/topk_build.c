@@ -112,15 +112,14 @@ static int make_rotation(struct builder *b)
                 (float)fmax(SPREAD_LEAST, sqrt(fmax(0, energy[i]) / energy[0]));
         if (status == PENCHANT_OK)
             index->skew = rotation_error(index->rotation, dim, width);
-        /* To float 2^-24, its product with V at most dim roundings in each of dim sums.
-         */
+        /* V times it: dim sums, each with at most dim + 1 roundings of 2^-24. */
         b->rotated_error = 2 * 1.1 * sqrt(dim) * (dim + 1) * 0x1p-24;
     }
     if (status == PENCHANT_OK)
         choose_stages(index, energy);
     index->skew += dim * sqrt(dim) * DBL_EPSILON;
     index->grain = (dim + 32.0) * DBL_EPSILON;
-    b->rotated_error += 0x1p-22;
+    b->rotated_error += 0x1p-22; /* making it a float: 2 * 2^-24, and some */
     free(moment);
     free(energy);
     return status;
