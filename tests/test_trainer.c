@@ -380,6 +380,28 @@ static void test_trainer__stops_when_time_or_patience_is_over(void **state)
     shop_release(&s);
 }
 
+static void test_trainer__without_validation_the_last_epoch_is_the_best(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_init(&s);
+    for (uint32_t u = 0; u < USERS; u++)
+        s.train_end[u] = s.h.start[u + 1];
+    struct train_options o = options(&s, "sasrec", "full");
+    struct penchant_train_report r;
+    o.max_epochs = 6;
+    model_free(train(&s, &o, &r));
+    assert_int_equal(r.epochs, 6);
+    assert_int_equal(r.best_epoch, 6);
+    assert_true(r.best_ndcg10 == 0);
+    o.max_epochs = 0;
+    o.patience = 3;
+    model_free(train(&s, &o, &r));
+    assert_int_equal(r.epochs, 3);
+    assert_int_equal(r.best_epoch, 3);
+    shop_release(&s);
+}
+
 static int refuse_best(void *cookie, const struct model *m,
                        const struct penchant_train_report *report)
 {
@@ -909,6 +931,7 @@ int main(void)
         cmocka_unit_test(test_trainer__two_threads_learn_what_one_learns),
         cmocka_unit_test(test_trainer__stops_when_progress_says_so),
         cmocka_unit_test(test_trainer__stops_when_time_or_patience_is_over),
+        cmocka_unit_test(test_trainer__without_validation_the_last_epoch_is_the_best),
         cmocka_unit_test(test_trainer__fails_with_whoever_keeps_the_best),
         cmocka_unit_test(test_trainer__resumes_from_given_parameters),
         cmocka_unit_test(test_trainer__refuses_options_that_make_no_sense),

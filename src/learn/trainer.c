@@ -284,13 +284,15 @@ static int validate(struct trainer *t, struct penchant_error *err)
     double ndcg = 0;
     if (validation_ndcg10(&t->validation, t->model, t->pool, &ndcg) != PENCHANT_OK)
         return error_memory(err);
-    if (ndcg <= t->best_ndcg) {
+    /* With nothing held out the last epoch is the best; patience still ends it. */
+    const bool blind = t->validation.n == 0;
+    if (ndcg <= t->best_ndcg && !blind) {
         t->stale++;
         if (t->stale % 4 == 0)
             t->rate_factor *= 0.5f;
         return PENCHANT_OK;
     }
-    t->stale = 0;
+    t->stale = blind ? t->stale + 1 : 0;
     t->best_ndcg = ndcg;
     t->report->best_epoch = t->report->epochs;
     memcpy(t->best->param, t->model->param, t->model->n_params * sizeof(float));
