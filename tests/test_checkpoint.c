@@ -19,8 +19,9 @@ static const char path[] = "test_checkpoint.safetensors";
 static struct model *some_model(bool attributes)
 {
     static const uint32_t start[] = {0, 2, 2, 3, 5, 5, 5, 6}, attr[] = {0, 1, 2, 1, 0, 2};
-    static char *const name[] = {"category:shoes", "brand:\"A|B\"",
-                                 "price:7 \xE9\x9E\x8B"};
+    static char shoes[] = "category:shoes", brand[] = "brand:\"A|B\"",
+                price[] = "price:7 \xE9\x9E\x8B";
+    static char *const name[] = {shoes, brand, price};
     const struct model_config c = {.dim = 6,
                                    .blocks = 2,
                                    .heads = 2,
