@@ -664,7 +664,8 @@ static void test_trainer__windows_fill_batches_with_what_happened(void **state)
 /* ---- vectors and validation
  * ------------------------------------------------------------------ */
 
-static struct model *random_model(const struct shop *s, bool normalise)
+/* Only every `stride`th item has a vector other than zero. */
+static struct model *random_model(const struct shop *s, bool normalise, uint32_t stride)
 {
     const struct model_config c = {.dim = 12,
                                    .blocks = 2,
@@ -681,18 +682,25 @@ static struct model *random_model(const struct shop *s, bool normalise)
                                    .n_items = s->h.n_items,
                                    .n_attributes = 4,
                                    .n_types = 3};
-    uint32_t start[64] = {0}, attr[64];
+    const uint32_t n = s->h.n_items;
+    uint32_t *start = calloc(n + (size_t)1, sizeof(*start)),
+             *attr = malloc(n * sizeof(*attr));
     struct model *m;
     struct rng rng;
-    assert_in_range(s->h.n_items, 1, 63);
-    for (uint32_t i = 0; i < s->h.n_items; i++) {
+    assert_true(start && attr);
+    for (uint32_t i = 0; i < n; i++) {
         attr[start[i]] = i % 4;
-        start[i + 1] = start[i] + (i % 3 > 0);
+        start[i + 1] = start[i] + (i % 3 > 0 && i % stride == 0);
     }
     assert_int_equal(model_new(&m, &c, start, attr, NULL), PENCHANT_OK);
+    free(start);
+    free(attr);
     rng_init(&rng, 3, 3);
     for (size_t i = 0; i < m->n_params; i++)
         m->param[i] = 0.4f * rng_normal(&rng);
+    for (uint32_t i = 0; i < n; i++)
+        if (i % stride)
+            memset(model_at(m, &m->item) + (size_t)i * c.dim, 0, c.dim * sizeof(float));
     return m;
 }
 
@@ -721,7 +729,7 @@ static void test_trainer__vectors_are_those_of_single_passes(void **state)
     shop_random(&s, 90, 50, 45);
     for (int normalise = 0; normalise < 2; normalise++)
         for (uint32_t threads = 1; threads <= 3; threads++) {
-            struct model *m = random_model(&s, normalise);
+            struct model *m = random_model(&s, normalise, 1);
             struct network *net = network_new(m, 20);
             struct pool *pool = pool_new(threads);
             const size_t d = 12;
@@ -756,15 +764,15 @@ static void test_trainer__vectors_are_those_of_single_passes(void **state)
     shop_release(&s);
 }
 
-static void check_validation(struct shop *s, bool exclude_seen)
+static void check_validation(struct shop *s, bool exclude_seen, uint32_t stride)
 {
-    struct model *m = random_model(s, exclude_seen);
+    struct model *m = random_model(s, exclude_seen, stride);
     struct network *net = network_new(m, 20);
     const size_t d = 12, items = s->h.n_items;
     float *vectors = malloc(items * d * sizeof(*vectors)), q[12];
-    double sum = 0;
+    double sum = 0, *score = malloc(items * sizeof(*score));
     size_t cases = 0;
-    assert_true(net && vectors);
+    assert_true(net && vectors && score);
     model_item_vectors(m, vectors);
     s->data.exclude_seen = exclude_seen;
     for (uint32_t u = 0; u < s->h.n_users; u++)
@@ -772,7 +780,6 @@ static void check_validation(struct shop *s, bool exclude_seen)
             if (e == s->h.start[u])
                 continue;
             one_vector(net, m, &s->h, s->h.start[u], e, q);
-            double score[64];
             uint32_t rank = 0;
             for (size_t i = 0; i < items; i++) {
                 score[i] = 0;
@@ -789,10 +796,12 @@ static void check_validation(struct shop *s, bool exclude_seen)
             cases++;
             sum += rank < 10 ? 1 / log2(rank + 2.0) : 0;
         }
+    assert_true(sum > 1); /* there is something to be compared */
     fixture_near("NDCG@10", ndcg_of(s, m), sum / (double)cases, 1e-9);
     network_free(net);
     model_free(m);
     free(vectors);
+    free(score);
 }
 
 static void test_trainer__validation_ranks_every_item(void **state)
@@ -800,8 +809,14 @@ static void test_trainer__validation_ranks_every_item(void **state)
     (void)state;
     struct shop s;
     shop_random(&s, 150, 50, 30);
-    check_validation(&s, false);
-    check_validation(&s, true);
+    check_validation(&s, false, 1);
+    check_validation(&s, true, 1);
+    /* The same items spread over a catalogue of several blocks. */
+    for (uint64_t e = 0; e < s.h.n; e++)
+        s.h.item[e] *= 190;
+    s.h.n_items = 190 * 50;
+    check_validation(&s, false, 190);
+    check_validation(&s, true, 190);
     shop_release(&s);
 }
 
@@ -811,7 +826,7 @@ static void test_trainer__validation_gives_ties_to_the_others(void **state)
     (void)state;
     struct shop s;
     shop_random(&s, 40, 50, 30);
-    struct model *m = random_model(&s, false);
+    struct model *m = random_model(&s, false, 1);
     memset(m->param, 0, m->n_params * sizeof(float));
     assert_true(ndcg_of(&s, m) == 0);
     model_free(m);
