@@ -181,7 +181,7 @@ static void test_engine__a_user_shows_the_newest_fifty(void **state)
 {
     struct shop *s = *state;
     struct penchant_event e[70];
-    char id[70][8];
+    char id[70][16];
     for (int i = 0; i < 70; i++) {
         snprintf(id[i], sizeof(id[i]), "i%d", i);
         e[i] = event("ann", id[i], "view", T0 + i);
@@ -204,6 +204,43 @@ static void test_engine__a_missing_time_is_now(void **state)
     ok(penchant_get_user(s->p, "ann", &u, &err));
     assert_true(u->last_us >= before && u->last_us <= timing_now_us());
     penchant_user_free(u);
+}
+
+static int see_extra(void *cookie, const struct event *e)
+{
+    buf_printf(cookie, "%s %s;", e->session ? e->session : "-",
+               e->extra ? e->extra : "-");
+    return 0;
+}
+
+static int scan_extra(struct penchant *p, void *arg, struct penchant_error *e)
+{
+    return p->store->ops->scan_events(p->store, 0, see_extra, arg, e);
+}
+
+static void test_engine__a_session_stands_in_for_a_missing_user(void **state)
+{
+    struct shop *s = *state;
+    struct buf out;
+    struct penchant_user *u;
+    struct penchant_event e = event(NULL, "a", "view", T0);
+    e.session_id = "s1";
+    add(s, e);
+    e.user_id = "s1";
+    add(s, e);
+    e.query = "x\"y";
+    e.placement = "home";
+    add(s, e);
+    add(s, event("ann", "a", "view", T0));
+    ok(penchant_get_user(s->p, "s1", &u, &err));
+    assert_int_equal(u->events, 3);
+    penchant_user_free(u);
+    buf_init(&out, 4096);
+    ok(engine_with_store(s->p, scan_extra, &out, &err));
+    assert_string_equal(out.data,
+                        "s1 {\"anonymous\":true};s1 -;"
+                        "s1 {\"query\":\"x\\\"y\",\"placement\":\"home\"};- -;");
+    buf_release(&out);
 }
 
 static void test_engine__all_events_of_a_call_or_none(void **state)
@@ -312,6 +349,7 @@ static void test_engine__a_restart_gives_the_same(void **state)
         assert_string_equal(after, before);
         free(after);
     }
+    assert_non_null(strstr(before, "events 405 users 4 items 4 "));
     assert_non_null(strstr(before, "user s1 1 "));
     assert_non_null(strstr(before, "no user nobody\n"));
     assert_non_null(strstr(before, "no item gone\n"));
@@ -642,7 +680,6 @@ static void test_engine__a_stopped_import_leaves_nothing(void **state)
     write_many(s, "good.csv", 30000, 0, path);
     o.progress = stop;
     import(s, &o, PENCHANT_EINTERRUPTED);
-    reopen(s);
     after = picture(s, some_users, some_items);
     assert_string_equal(after, before);
     free(after);
@@ -651,7 +688,15 @@ static void test_engine__a_stopped_import_leaves_nothing(void **state)
     o.progress = NULL; /* the shop is well: the same file goes in now */
     assert_int_equal(import(s, &o, PENCHANT_OK).events, 30000);
     assert_int_equal(status_of(s).events, events + 30000);
-    add(s, event("ann", "a", "view", T0));
+    add(s, event("u7", "i7", "cart", T0));
+    static const char *const users[] = {"ann", "u1", "u7", "u996", NULL};
+    static const char *const items[] = {"a", "i1", "i7", "i1012", NULL};
+    before = picture(s, users, items);
+    reopen(s);
+    after = picture(s, users, items);
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
 }
 
 static int told(void *cookie, const char *what, uint64_t done, uint64_t total,
@@ -720,6 +765,19 @@ static void test_engine__times_that_are_positions_are_no_clock(void **state)
     assert_true(engine_now(s->p) >= T0);
     reopen(s);
     assert_true(engine_now(s->p) >= T0);
+}
+
+static void test_engine__a_live_shop_lives_in_the_present(void **state)
+{
+    struct shop *s = *state;
+    assert_true(engine_now(s->p) > T0);    /* an empty one too */
+    add(s, event("ann", "a", "view", T0)); /* late, but it came in live */
+    assert_true(engine_now(s->p) > T0 + INT64_C(1000000));
+    reopen(s);
+    assert_true(engine_now(s->p) > T0 + INT64_C(1000000));
+    const int64_t future = timing_now_us() + INT64_C(3600000000);
+    add(s, event("ann", "a", "view", future));
+    assert_int_equal(engine_now(s->p), future); /* never before the newest event */
 }
 
 static void test_engine__what_cleaning_finds_is_dropped_on_request(void **state)
@@ -820,6 +878,7 @@ int main(void)
         TEST(test_engine__events_go_in_and_the_user_comes_out),
         TEST(test_engine__a_user_shows_the_newest_fifty),
         TEST(test_engine__a_missing_time_is_now),
+        TEST(test_engine__a_session_stands_in_for_a_missing_user),
         TEST(test_engine__all_events_of_a_call_or_none),
         TEST(test_engine__an_event_id_is_taken_once),
         TEST(test_engine__too_many_event_names_are_refused),
@@ -834,6 +893,7 @@ int main(void)
         TEST(test_engine__a_stopped_import_leaves_nothing),
         TEST(test_engine__an_import_that_is_killed_leaves_nothing),
         TEST(test_engine__times_that_are_positions_are_no_clock),
+        TEST(test_engine__a_live_shop_lives_in_the_present),
         TEST(test_engine__what_cleaning_finds_is_dropped_on_request),
         TEST(test_engine__export_gives_everything_back),
     };

@@ -673,7 +673,8 @@ static void overwrite(const char *path, off_t from, off_t step)
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     const int fd = open(path, O_WRONLY);
-    static const char junk[512] = {[0 ... 511] = (char)0xA5};
+    char junk[512];
+    memset(junk, 0xA5, sizeof(junk));
     for (off_t at = from; at < st.st_size; at += step)
         assert_int_equal(pwrite(fd, junk, sizeof(junk), at), (ssize_t)sizeof(junk));
     close(fd);
