@@ -37,6 +37,7 @@ static int start_server(const struct demo *demo, struct penchant *shop,
                                .listen =
                                    demo->listen ? demo->listen : SERVER_DEFAULT_LISTEN,
                                .api_key = getenv("PENCHANT_API_KEY"),
+                               .insecure = demo->insecure,
                                .log = cli_log,
                                .log_cookie = &level};
     int status = server_start(out, &o, &err);
@@ -80,18 +81,18 @@ static int tell(struct demo *demo)
     int status = make_world(demo);
     if (status)
         return status;
-    if (demo_make_shop(demo, &shop, &err) || demo_learn(demo, shop, &err)) {
-        status =
-            err.status == PENCHANT_EINTERRUPTED ? CLI_OK : cli_fail_error(COMMAND, &err);
-        goto out;
+    int failed = demo_make_shop(demo, &shop, &err);
+    if (!failed) {
+        status = start_server(demo, shop, &server); /* a wrong address is told at once */
+        if (status)
+            goto out;
+        failed = demo_learn(demo, shop, &err);
     }
-    if (cli_stop)
-        goto out;
-    status = start_server(demo, shop, &server);
-    if (status)
-        goto out;
-    print_lines_to_try(demo, server);
-    if (demo_live(demo, shop, &err))
+    if (!failed && !cli_stop) {
+        print_lines_to_try(demo, server);
+        failed = demo_live(demo, shop, &err);
+    }
+    if (failed && failed != PENCHANT_EINTERRUPTED)
         status = cli_fail_error(COMMAND, &err);
 out:
     progress_end(&demo->progress);
@@ -109,6 +110,8 @@ int cmd_demo(int argc, char **argv)
          "how long the whole demo takes"},
         {"listen", 'l', CLI_STRING, &demo.listen, "ADDRESS:PORT", SERVER_DEFAULT_LISTEN,
          0, 0, "where to listen; port 0: any"},
+        {"insecure", 0, CLI_FLAG, &demo.insecure, NULL, NULL, 0, 0,
+         "listen beyond this machine without an API key"},
         {"seed", 0, CLI_U64, &demo.seed, "S", NULL, 0, 0,
          "another seed makes another shop"},
         CLI_QUIET(&demo.quiet),

@@ -13,7 +13,7 @@ struct demo {
     uint32_t seconds; /* of the whole demo; 0: until Ctrl-C */
     const char *listen;
     uint64_t seed;
-    bool quiet;
+    bool quiet, insecure;
     int64_t began_ns;
     char dir[TEMP_DIR_SIZE]; /* temporary; holds the shop and the two CSV files */
     struct shop_world *world;

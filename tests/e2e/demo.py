@@ -85,11 +85,21 @@ def try_stop(folder):
     assert not list(folder.iterdir())
 
 
+def try_wrong_address(folder):
+    """It is told before the training, not after it."""
+    for listen, said in (('nonsense', 'ADDRESS:PORT'), ('0.0.0.0:0', 'PENCHANT_API_KEY')):
+        with start(folder, '--listen', listen) as demo:
+            out, chatter = demo.communicate(timeout=60)
+        assert demo.returncode == 1 and said in chatter, (demo.returncode, chatter)
+        assert 'Trained' not in out and not list(folder.iterdir()), out
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         try_demo(folder)
         try_stop(folder)
+        try_wrong_address(folder)
 
 
 if __name__ == '__main__':
