@@ -8,6 +8,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -124,12 +125,12 @@ static const uint64_t *fill_skip(struct fixture *f, uint32_t kind)
     return kind % 4 == 0 ? NULL : f->skip;
 }
 
-static void expect_same(const struct topk_hit *a, const struct topk_hit *b, int64_t n)
+static bool same_hits(const struct topk_hit *a, const struct topk_hit *b, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
-        assert_int_equal(a[i].row, b[i].row);
-        assert_memory_equal(&a[i].score, &b[i].score, sizeof(a[i].score));
-    }
+    for (int64_t i = 0; i < n; i++)
+        if (a[i].row != b[i].row || memcmp(&a[i].score, &b[i].score, sizeof(double)) != 0)
+            return false;
+    return true;
 }
 
 /* One query, at every instruction set. */
@@ -145,10 +146,10 @@ static void compare(const struct fixture *f, const struct topk_index *index, uin
     for (enum cpu_level l = CPU_PLAIN; l <= CPU_AVX512_ALL; l++) {
         cpu_limit(l);
         assert_int_equal(topk_search(index, f->query, k, skip, hits), n);
-        expect_same(hits, truth, n);
+        assert_true(same_hits(hits, truth, n));
     }
     assert_int_equal(topk_scan(f->rows, f->n, f->dim, f->query, k, skip, hits), n);
-    expect_same(hits, truth, n);
+    assert_true(same_hits(hits, truth, n));
     free(truth);
     free(hits);
 }
@@ -312,6 +313,49 @@ static void test_topk__bad_queries_are_refused(void **state)
     fixture_release(&f);
 }
 
+struct shared {
+    const struct topk_index *index;
+    const struct fixture *f;
+    const struct topk_hit *truth; /* (20) */
+    uint32_t wrong;
+};
+
+static void *search_often(void *arg)
+{
+    struct shared *s = arg;
+    struct topk_hit hits[20];
+    for (uint32_t i = 0; i < 100; i++)
+        if (topk_search(s->index, s->f->query, 20, NULL, hits) != 20 ||
+            !same_hits(hits, s->truth, 20))
+            s->wrong++;
+    return NULL;
+}
+
+static void test_topk__threads_share_an_index(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct topk_index *index;
+    struct topk_hit truth[20];
+    struct shared shared[4];
+    pthread_t thread[4];
+    fixture_init(&f, 3, 8000, 32);
+    fill_rows(&f, CLUSTERED);
+    fill_query(&f, 0);
+    assert_int_equal(topk_index_new(&index, f.rows, f.n, f.dim, NULL), PENCHANT_OK);
+    assert_int_equal(topk_scan(f.rows, f.n, f.dim, f.query, 20, NULL, truth), 20);
+    for (uint32_t i = 0; i < 4; i++) {
+        shared[i] = (struct shared){.index = index, .f = &f, .truth = truth};
+        assert_int_equal(pthread_create(&thread[i], NULL, search_often, &shared[i]), 0);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+        assert_int_equal(shared[i].wrong, 0);
+    }
+    topk_index_free(index);
+    fixture_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_topk__every_count_of_rows_equals_the_full_scan),
         cmocka_unit_test(test_topk__larger_cases_equal_the_full_scan),
         cmocka_unit_test(test_topk__100000_rows_equal_the_full_scan),
+        cmocka_unit_test(test_topk__threads_share_an_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
