@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# SLOW: measures, and the sanitizers are no machine to measure on
+"""`penchant bench` on small sizes: what it prints and keeps, not how fast it is."""
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+PENCHANT = os.environ['PENCHANT']
+SMALL = {
+    'append': ['--events', '60', '--history', '40', '--items', '500', '--dim', '16'],
+    'ingest': ['--size', '4000', '--rounds', '2'],
+    'serve': ['--items', '500', '--users', '20', '--history', '20', '--seconds', '2', '--rate',
+              '100', '--train-seconds', '1', '--dim', '16', '-q'],
+}
+
+
+def bench(*args, expect=0, **more):
+    r = subprocess.run([PENCHANT, 'bench', *[str(a) for a in args]], stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, text=True, timeout=300, check=False, **more)
+    assert r.returncode == expect, (args, r.returncode, r.stdout, r.stderr)
+    return r.stdout, r.stderr
+
+
+def check_figures(name, f):
+    if name == 'append':
+        assert 0 < f['append_p50_us'] <= f['append_p99_us'] and f['query_mean_us'] > 0, f
+        assert f['anew_over_append_and_query'] > 1, 'one event costs less than all of them'
+    if name == 'ingest':
+        assert f['events'] > 2000 and f['rounds'] == 2, f
+        assert f['ours_events_per_s'] > 0 and f['sqlite_events_per_s'] > 0, f
+    if name == 'serve':
+        assert f['failed'] == 0 and f['requests'] == 160, f  # 2 s at 100/s, a fifth skipped
+        assert 0 < f['p50_ms'] <= f['p99_ms'] and 0 < f['idle_p50_ms'], f
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**os.environ, 'TMPDIR': folder}
+        kept = pathlib.Path(folder) / 'kept'
+        kept.mkdir()
+        for name, args in SMALL.items():
+            path = kept / f'{name}.csv'
+            figures = json.loads(bench(name, *args, '--json', '--csv', path, env=env)[0])
+            check_figures(name, figures)
+            text, _ = bench(name, *args, '--csv', path, env=env)
+            assert [line.split()[0] for line in text.splitlines()] == list(figures), text
+            with open(path, encoding='utf-8', newline='') as f:
+                rows = list(csv.DictReader(f))
+            assert len(rows) == 2, rows
+            assert list(rows[0])[:5] == ['date', 'commit', 'cpu', 'threads', 'command'], rows
+            assert list(rows[0])[5:] == list(figures), rows
+            assert float(rows[0][list(figures)[-1]]) == figures[list(figures)[-1]]
+            assert rows[0]['command'] == ' '.join(['penchant bench', name, *args]), rows
+        _, err = bench('append', *SMALL['append'], '--csv', kept / 'serve.csv', expect=1, env=env)
+        assert 'has other columns' in err, err
+        assert os.listdir(folder) == ['kept'], 'nothing is left behind'
+
+
+if __name__ == '__main__':
+    main()
