@@ -150,7 +150,7 @@ static void test_topk_bounds__are_not_idle(void **state)
     free(rows);
 }
 
-/* Tells how far apart two long searches are: 0 when they agree. */
+/* The ten best, by the index and by the definition. */
 static void expect_search(const struct topk_index *index, const float *query)
 {
     struct topk_hit a[10], b[10];
