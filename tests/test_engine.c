@@ -777,7 +777,7 @@ static void test_engine__a_live_shop_lives_in_the_present(void **state)
     assert_true(engine_now(s->p) > T0 + INT64_C(1000000));
     const int64_t future = timing_now_us() + INT64_C(3600000000);
     add(s, event("ann", "a", "view", future));
-    assert_int_equal(engine_now(s->p), future); /* never before the newest event */
+    assert_true(engine_now(s->p) < future); /* it does not carry the shop there */
 }
 
 static void test_engine__what_cleaning_finds_is_dropped_on_request(void **state)

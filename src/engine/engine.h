@@ -117,7 +117,8 @@ int engine_set_clock(struct penchant *p, bool has_clock, struct penchant_error *
 /* ---- open.c ---- */
 
 /* "Now" for a request: the time of day once the shop is live or the newest event is of
-   the last day, else the newest event's time; never before the newest event. */
+   the last day (an event from the future does not carry the shop there), else the newest
+   event's time. */
 int64_t engine_now(const struct penchant *p);
 
 /* DIR/name into out[ENGINE_PATH_MAX]; PENCHANT_EINVALID when too long or without a DIR.

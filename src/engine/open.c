@@ -46,7 +46,7 @@ int64_t engine_now(const struct penchant *p)
 {
     const int64_t newest = p->last_us, today = timing_now_us();
     const bool live = p->live || newest == INT64_MIN || newest > today - DAY_US;
-    return live && today > newest ? today : newest;
+    return live ? today : newest;
 }
 
 /* ---- the watcher ---- */
@@ -194,6 +194,7 @@ void penchant_close(struct penchant **out)
     *out = NULL;
     if (!p)
         return;
+    p->stopping = true;
     stop_watching(p);
     writer_stop(p);
     if (p->store)

@@ -74,6 +74,8 @@ void penchant_user_free(struct penchant_user *user)
     free(user);
 }
 
+/* What the counts of evidence learned from the user stays in them, without any name,
+   until the shop is opened anew. */
 struct erasure {
     struct work work;
     const char *user_id;

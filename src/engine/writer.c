@@ -372,7 +372,6 @@ void writer_stop(struct penchant *p)
     struct writer *wr = p->writer;
     if (!wr)
         return;
-    p->stopping = true;
     pthread_mutex_lock(&wr->lock);
     wr->stopping = true;
     pthread_cond_signal(&wr->wake);
