@@ -72,6 +72,7 @@ def try_demo(folder):
     assert quality['model'] > quality['popularity'], quality
     live = re.search(r'Shopped live: (\d+) events, .* taken from ([\d.]+) % of our lists', rest)
     assert live and int(live.group(1)) > 20, rest
+    assert float(live.group(2)) > 0, 'some of what is shown is taken'
     assert not list(folder.iterdir()), 'nothing is left behind'
 
 
