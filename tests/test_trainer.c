@@ -182,6 +182,9 @@ static void check_learns(const struct shop *s, const char *preset, const char *l
     o.on_best = watch_best;
     o.cookie = &w;
     struct model *m = train(s, &o, &r);
+    /* At first every item is as likely; sampling does not change that (logQ). */
+    if (o.loss != TRAIN_GBCE)
+        fixture_near("the first loss", w.first_loss, log(ITEMS), 0.02);
     /* Chance is 0.08; knowing the group but not the order gives 0.7. */
     if (!(r.best_ndcg10 > 0.9) || !(w.loss < 0.6 * w.first_loss))
         fail_msg("%s %s: NDCG@10 %.3f, loss from %.3f to %.3f", preset, loss,
@@ -305,6 +308,32 @@ static void test_trainer__dropout_is_another_in_every_step(void **state)
         model_free(train(&s, &o, &r));
         assert_int_equal(r.steps, 2);
         assert_true((w.loss != w.first_loss) == drops);
+    }
+    shop_release(&s);
+}
+
+/* Adam's first step is the rate itself, wherever there is a gradient. */
+static void test_trainer__the_rate_warms_up(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_init(&s);
+    for (uint32_t warmup = 0; warmup < 4; warmup += 3) {
+        struct train_options o = options(&s, "sasrec", "full");
+        struct penchant_train_report r;
+        o.warmup_steps = warmup;
+        o.batch_tokens = 10000;
+        o.max_epochs = 1;
+        struct model *m = train(&s, &o, &r), *before = model_clone(m);
+        assert_non_null(before);
+        assert_int_equal(r.steps, 1);
+        model_initialise(before, o.seed);
+        double most = 0;
+        for (size_t i = 0; i < m->n_params; i++)
+            most = fmax(most, fabs((double)m->param[i] - (double)before->param[i]));
+        fixture_near("the largest move", most, 0.01 / (warmup + 1), 1e-3);
+        model_free(before);
+        model_free(m);
     }
     shop_release(&s);
 }
@@ -943,6 +972,7 @@ int main(void)
         cmocka_unit_test(test_trainer__learns_with_cosines_and_attributes),
         cmocka_unit_test(test_trainer__same_seed_and_threads_give_the_same_bits),
         cmocka_unit_test(test_trainer__dropout_is_another_in_every_step),
+        cmocka_unit_test(test_trainer__the_rate_warms_up),
         cmocka_unit_test(test_trainer__two_threads_learn_what_one_learns),
         cmocka_unit_test(test_trainer__stops_when_progress_says_so),
         cmocka_unit_test(test_trainer__stops_when_time_or_patience_is_over),
