@@ -102,7 +102,8 @@ int cli_open_shop(struct penchant **out, const char *command, const char *dir,
     struct penchant_options o;
     struct penchant_error err = {0};
     penchant_options_default(&o);
-    o.dir = dir;
+    o.dir = how == CLI_OPEN_MEMORY ? NULL : dir;
+    o.store = how == CLI_OPEN_MEMORY ? "memory" : o.store;
     o.create = how == CLI_OPEN_CREATE;
     o.read_only = how == CLI_OPEN_READ;
     o.log = cli_log;

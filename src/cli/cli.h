@@ -112,6 +112,7 @@ enum cli_open {
     CLI_OPEN_READ,   /* beside whoever writes, never for writing */
     CLI_OPEN_ANY,    /* for writing; read only when another process writes */
     CLI_OPEN_CREATE, /* for writing, made when missing */
+    CLI_OPEN_MEMORY, /* an empty one that is kept nowhere; `dir` is not looked at */
 };
 
 /* Opens, with log lines from warnings up on stderr. On failure the message is printed. */

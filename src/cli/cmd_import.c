@@ -98,7 +98,8 @@ int cmd_import(int argc, char **argv)
         return cli_fail(CLI_USAGE, "import", "give --events, --items or both");
 
     struct penchant *shop = NULL;
-    if (cli_open_shop(&shop, "import", dir, CLI_OPEN_CREATE))
+    /* A check looks at the files alone: it makes no shop and works beside a server. */
+    if (cli_open_shop(&shop, "import", dir, o.check ? CLI_OPEN_MEMORY : CLI_OPEN_CREATE))
         return CLI_FAILED;
     struct penchant_import_report report = {0};
     struct penchant_error err = {0};

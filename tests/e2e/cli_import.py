@@ -129,8 +129,10 @@ def try_check_and_ids(folder):
                    'a1,ann,tea,view,1700000000\na2,ann,pot,view,1700000001\n')
     r = report(shop, '--events', log, '--check')
     assert r['check'] is True and r['events'] == 2
-    assert status(shop)['events'] == 0
+    assert not shop.exists(), 'a check makes no shop'
     assert report(shop, '--events', log)['events'] == 2
+    report(shop, '--events', log, '--check')
+    assert status(shop)['events'] == 2
     r = report(shop, '--events', log)
     assert (r['events'], r['duplicates']) == (0, 2), r
     plain = folder / 'repeated.csv'
