@@ -18,7 +18,7 @@
 enum { MOST_EXCLUDED = 100000 };
 
 /* Scales of what speaks for an item that goes with another one. */
-#define SIMILAR_VECTOR     3.0F
+#define SIMILAR_VECTOR     2.0F
 #define SIMILAR_CATEGORY   1.0F
 #define SIMILAR_POPULARITY 0.05F
 

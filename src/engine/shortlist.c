@@ -152,7 +152,7 @@ struct evidence_weights shortlist_weights(const struct snapshot *s, uint32_t mas
                                           const struct evidence_query *q)
 {
     struct evidence_weights w = {
-        .w = {[EVIDENCE_COVISITATION] = 1.0F, [EVIDENCE_POPULARITY] = 0.1F}};
+        .w = {[EVIDENCE_COVISITATION] = 1.0F, [EVIDENCE_POPULARITY] = 0.05F}};
     if (s)
         w = s->weights;
     const bool useful[EVIDENCE_SOURCES] = {

@@ -38,7 +38,7 @@ enum { WINDOW = 10, QUERY = 10, FULL = COVISITATION_NEIGHBOURS, KEEP = FULL / 4 
 #define ROW      0.6F
 #define COLUMN   0.2F
 #define SHRINK   2.0F
-#define EPSILON  0.01F
+#define EPSILON  0.1F
 #define LONGER   4.0 /* associations outlive fashions: times the half-life of counts */
 
 /* The neighbours of one item: item[cap] and then weight[cap] in one block. */
