@@ -10,8 +10,9 @@
  *   events.c           penchant_add_events, _submit_events, _check_event
  *   items.c users.c    the catalogue and the shoppers as penchant.h shows them
  *   engine_import.c engine_export.c engine_status.c
- *   snapshot.c         the model in use; lists.c  what to show; engine_train.c,
- *   engine_evaluate.c  learning and judging
+ *   snapshot.c         the model in use
+ *   lists.c            what to show: want.c for whom, shortlist.c what of
+ *   engine_train.c engine_evaluate.c  learning and judging, both from lessons.c; resume.c
  *
  * Threads
  *   writer   one per shop that is open for writing. It alone calls the store, adds names,
