@@ -4,8 +4,6 @@
 
 #include "engine/engine.h"
 
-enum { HALF_LIFE_DAYS = 30 };
-
 /* ---- one event ---- */
 
 static int observe(struct penchant *p, const struct event *e)
@@ -120,7 +118,7 @@ int engine_replay_events(struct penchant *p, uint64_t after_seq,
 static int init_evidence(struct penchant *p, struct penchant_error *err)
 {
     const struct evidence_options o = {.has_clock = p->has_clock,
-                                       .half_life_days = HALF_LIFE_DAYS};
+                                       .half_life_days = EVIDENCE_HALF_LIFE_DAYS};
     return evidence_init(&p->evidence, &o) == PENCHANT_OK ? PENCHANT_OK
                                                           : error_memory(err);
 }
