@@ -289,7 +289,7 @@ PENCHANT_API int penchant_export(struct penchant *p, const char *events, const c
 struct penchant_train_options {
     const char *dir;     /* the shop's folder */
     double minutes;      /* bound on training; 0: until validation stops improving */
-    const char *preset;  /* "auto" (default), "sasrec", "hstu" */
+    const char *preset;  /* "auto" (default), "gated", "hstu", "sasrec" */
     const char *loss;    /* NULL: by the preset; "full", "sampled", "gbce" */
     uint32_t dim, blocks, heads, negatives, max_length; /* 0: by the preset */
     double dropout, learning_rate, weight_decay;        /* negative: by the preset */

@@ -533,7 +533,7 @@ static void test_trainer__refuses_options_that_make_no_sense(void **state)
     shop_release(&s);
 }
 
-static void test_trainer__presets_follow_the_data(void **state)
+static void test_trainer__options_follow_the_data(void **state)
 {
     (void)state;
     struct shop s;
@@ -542,19 +542,16 @@ static void test_trainer__presets_follow_the_data(void **state)
         .dropout = -1, .learning_rate = -1, .weight_decay = -1, .seed = 5};
     struct train_options o;
     assert_int_equal(train_options_from(&o, &plain, &s.data, NULL), PENCHANT_OK);
-    assert_string_equal(o.preset, "sasrec"); /* short histories */
+    assert_ptr_equal(o.race, &plain);
     assert_int_equal(o.loss, TRAIN_FULL);
     assert_true(o.model.gap);
     assert_int_equal(o.model.n_items, ITEMS);
     assert_int_equal(o.model.n_types, 3);
     assert_int_equal(o.threads, 2);
     assert_int_equal(o.seed, 5);
-    s.h.n_users =
-        10; /* the same events of fewer users: long histories, without a clock */
     s.h.has_clock = false;
     s.h.n_items = 100000;
     assert_int_equal(train_options_from(&o, &plain, &s.data, NULL), PENCHANT_OK);
-    assert_string_equal(o.preset, "hstu");
     assert_int_equal(o.loss, TRAIN_SAMPLED);
     assert_false(o.model.gap || o.model.bias_time);
     const struct penchant_train_options full = {
@@ -564,6 +561,7 @@ static void test_trainer__presets_follow_the_data(void **state)
     right.learning_rate = 0.5;
     assert_int_equal(train_options_from(&o, &right, &s.data, NULL), PENCHANT_OK);
     assert_int_equal(o.loss, TRAIN_FULL);
+    assert_null(o.race);
     assert_int_equal(o.model.ffn_dim, 32);
     assert_true(o.weight_decay == 0.5f && o.learning_rate == 0.5f && o.dropout == 0);
     shop_release(&s);
@@ -980,7 +978,7 @@ int main(void)
         cmocka_unit_test(test_trainer__fails_with_whoever_keeps_the_best),
         cmocka_unit_test(test_trainer__resumes_from_given_parameters),
         cmocka_unit_test(test_trainer__refuses_options_that_make_no_sense),
-        cmocka_unit_test(test_trainer__presets_follow_the_data),
+        cmocka_unit_test(test_trainer__options_follow_the_data),
         cmocka_unit_test(test_trainer__refuses_data_without_anything_to_learn),
         cmocka_unit_test(test_trainer__says_when_it_diverged),
         cmocka_unit_test(test_trainer__windows_make_every_event_a_target_once),

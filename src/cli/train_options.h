@@ -9,7 +9,7 @@
 #define CLI_TRAIN_ROWS(o)                                                                      \
     {"minutes", 0, CLI_DOUBLE, &(o)->minutes, "M", "until it stops improving", 0, 1e6,         \
      "bound on training"},                                                                     \
-    {"preset", 0, CLI_STRING, &(o)->preset, "P", NULL, 0, 0, "auto, sasrec or hstu"},          \
+    {"preset", 0, CLI_STRING, &(o)->preset, "P", NULL, 0, 0, "auto, gated, hstu or sasrec"},          \
     {"loss", 0, CLI_STRING, &(o)->loss, "L", "by the preset", 0, 0, "full, sampled or gbce"},  \
     {"dim", 0, CLI_U32, &(o)->dim, "N", "by the preset", 0, 4096, "width of the model"},       \
     {"blocks", 0, CLI_U32, &(o)->blocks, "N", "by the preset", 0, 16, "blocks"},               \

@@ -227,6 +227,7 @@ static int resume(struct training *t, const struct train_data *data,
         return error_set(t->err, rc, "%s", why.text);
     options->model = t->resumed->config;
     options->resume_from = t->resumed;
+    options->race = NULL;
     if (preset[0])
         memcpy(options->preset, preset, sizeof preset);
     return PENCHANT_OK;

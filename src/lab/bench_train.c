@@ -315,7 +315,7 @@ int bench_train(int argc, char **argv)
          "a Python script to measure against; needs --events"},
         {"catalogue", 0, CLI_U32, &b.catalogue, "N", "off", 0, 1e8,
          "instead: a step with N items over one with 20,000"},
-        {"preset", 0, CLI_STRING, &b.o.preset, "P", NULL, 0, 0, "sasrec or hstu"},
+        {"preset", 0, CLI_STRING, &b.o.preset, "P", NULL, 0, 0, "gated, hstu or sasrec"},
         {"loss", 0, CLI_STRING, &b.o.loss, "L", NULL, 0, 0, "full, sampled or gbce"},
         {"dim", 0, CLI_U32, &b.o.dim, "N", NULL, 4, 1024, "width of the model"},
         {"blocks", 0, CLI_U32, &b.o.blocks, "N", NULL, 1, MODEL_MAX_BLOCKS, "blocks"},

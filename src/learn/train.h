@@ -48,11 +48,15 @@ struct train_options {
     int (*on_best)(void *cookie, const struct model *m,
                    const struct penchant_train_report *report);
     const struct model *resume_from; /* start from these parameters, or NULL */
+    const char *what;                /* how progress calls it; NULL: "train" */
+    /* `auto`: several presets are tried on a share of the time, the one that is best on
+       validation goes on. Borrowed: what the user asked for. */
+    const struct penchant_train_options *race;
 };
 
 /*
- * Fills options from what a user asked for ("auto" chooses by the data's shape, see
- * train_presets.c); PENCHANT_EINVALID names the option that makes no sense.
+ * Fills options from what a user asked for (see train_presets.c); *o must live as long as
+ * *out. PENCHANT_EINVALID names the option that makes no sense.
  */
 int train_options_from(struct train_options *out, const struct penchant_train_options *o,
                        const struct train_data *data, struct penchant_error *err);
@@ -64,6 +68,11 @@ int train_options_from(struct train_options *out, const struct penchant_train_op
 int train_run(struct model **best, const struct train_data *data,
               const struct train_options *o, struct penchant_train_report *report,
               struct penchant_error *err);
+
+/* The same for one preset, without a race (trainer.c). */
+int trainer_run(struct model **best, const struct train_data *data,
+                const struct train_options *o, struct penchant_train_report *report,
+                struct penchant_error *err);
 
 /*
  * Query vectors of many prefixes at once, for evaluation: case c predicts the event

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From what a user asked for to complete options. Presets are rows; `auto` looks only at
- * the shape of the data (how many items, how long the histories are, whether there is a
- * clock).
+ * From what a user asked for to complete options. Presets are rows. `auto` is no preset:
+ * race.c tries several on the data.
  */
 #include <string.h>
 
@@ -17,6 +16,27 @@ struct preset {
 };
 
 static const struct preset presets[] = {
+    {
+        .name = "gated",
+        .model = {.dim = 128,
+                  .blocks = 2,
+                  .heads = 2,
+                  .max_length = 200,
+                  .ffn_dim = 128,
+                  .gated = true,
+                  .attention = MODEL_SOFTMAX,
+                  .bias_position = true,
+                  .bias_time = true,
+                  .position = true,
+                  .gap = true,
+                  .normalise = true,
+                  .temperature = 0.07f},
+        .loss = TRAIN_FULL,
+        .negatives = 512,
+        .dropout = 0.2f,
+        .learning_rate = 1e-3f,
+        .weight_decay = 0,
+    },
     {
         .name = "sasrec",
         .model = {.dim = 128,
@@ -64,17 +84,6 @@ static const struct preset *find(const char *name)
     return NULL;
 }
 
-static double mean_length(const struct history *h)
-{
-    return h->n_users ? (double)h->n / h->n_users : 0;
-}
-
-/* Long histories carry more in the order and time of events: HSTU; short ones: SASRec. */
-static const struct preset *choose(const struct train_data *data)
-{
-    return find(mean_length(data->history) > 50 ? "hstu" : "sasrec");
-}
-
 /* Some sixty steps in an epoch: large batches are quicker, small ones learn more from few
    events. */
 static uint32_t batch_tokens(const struct history *h)
@@ -120,7 +129,9 @@ static int overrides(struct train_options *out, const struct penchant_train_opti
     out->threads = o->threads ? o->threads : 2;
     out->progress = o->progress;
     out->cookie = o->cookie;
-    return o->loss ? parse_loss(o->loss, &out->loss, err) : PENCHANT_OK;
+    const int status = o->loss ? parse_loss(o->loss, &out->loss, err) : PENCHANT_OK;
+    m->normalise &= out->loss != TRAIN_GBCE; /* its probabilities need the length */
+    return status;
 }
 
 static int check(const struct train_options *o, struct penchant_error *err)
@@ -139,8 +150,6 @@ static int check(const struct train_options *o, struct penchant_error *err)
         {"threads", o->threads > 256, "must be at most 256"},
         {"negatives", o->negatives < 1 || o->negatives > 65536, "must be 1 to 65536"},
         {"batch_tokens", o->batch_tokens > 1u << 24, "must be at most 16777216"},
-        {"loss", o->loss == TRAIN_GBCE && o->model.normalise,
-         "gbce does not go with normalised scores"},
     };
     for (size_t i = 0; i < sizeof(rule) / sizeof(rule[0]); i++)
         if (rule[i].wrong)
@@ -153,11 +162,12 @@ int train_options_from(struct train_options *out, const struct penchant_train_op
                        const struct train_data *data, struct penchant_error *err)
 {
     const bool automatic = !o->preset || strcmp(o->preset, "auto") == 0;
-    const struct preset *p = automatic ? choose(data) : find(o->preset);
+    const struct preset *p = automatic ? &presets[0] : find(o->preset);
     if (!p)
         return error_field(err, PENCHANT_EINVALID, 0, "preset",
-                           "preset is %.20s, not auto, sasrec or hstu", o->preset);
+                           "preset is %.20s, not auto, gated, hstu or sasrec", o->preset);
     *out = (struct train_options){.model = p->model, .loss = p->loss};
+    out->race = automatic ? o : NULL;
     snprintf(out->preset, sizeof(out->preset), "%s", p->name);
     out->negatives = p->negatives;
     out->dropout = p->dropout;

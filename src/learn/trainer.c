@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_run: epochs of steps. A step is a batch of windows, packed into groups; group i
+ * trainer_run: epochs of steps. A step is a batch of windows, packed into groups; group i
  * goes to thread i % threads, each thread sums its gradient, the sums are added in thread
  * order, and one AdamW step follows: so a run repeats bit for bit.
  */
@@ -321,7 +321,8 @@ static void show(struct trainer *t, uint32_t at)
     snprintf(detail, sizeof(detail), "epoch %u loss %.4f best NDCG@10 %.4f %.0f tokens/s",
              t->report->epochs + 1, t->loss, t->report->best_ndcg10,
              t->report->tokens_per_s);
-    if (t->o->progress && t->o->progress(t->o->cookie, "train", done, total, detail) != 0)
+    const char *what = t->o->what ? t->o->what : "train";
+    if (t->o->progress && t->o->progress(t->o->cookie, what, done, total, detail) != 0)
         t->stop = t->report->stopped = true;
 }
 
@@ -363,9 +364,9 @@ static void start_report(const struct trainer *t)
     snprintf(t->report->loss, sizeof(t->report->loss), "%s", loss_name[o->loss]);
 }
 
-int train_run(struct model **best, const struct train_data *data,
-              const struct train_options *o, struct penchant_train_report *report,
-              struct penchant_error *err)
+int trainer_run(struct model **best, const struct train_data *data,
+                const struct train_options *o, struct penchant_train_report *report,
+                struct penchant_error *err)
 {
     struct trainer t = {.data = data, .o = o, .report = report};
     *best = NULL;
@@ -373,6 +374,8 @@ int train_run(struct model **best, const struct train_data *data,
     start_report(&t);
     windows_init(&t.windows);
     int status = trainer_init(&t, err);
+    if (status == PENCHANT_OK && o->resume_from)
+        status = validate(&t, err); /* so that what comes out is never worse */
     while (status == PENCHANT_OK && !t.stop)
         status = epoch(&t, err);
     if (status == PENCHANT_OK) {
