@@ -35,19 +35,19 @@ extern "C" {
 
 /* ---- status and errors -------------------------------------------------------------- */
 
-#define PENCHANT_STATUS_MAP(X)                                                             \
-    X(OK, 0, "success")                                                                    \
-    X(EINVALID, -1, "invalid input")                                                       \
-    X(ENOTFOUND, -2, "not found")                                                          \
-    X(EIO, -3, "input or output failed")                                                   \
-    X(ECORRUPT, -4, "stored data is damaged")                                              \
-    X(ELOCKED, -5, "another process has this shop open for writing")                       \
-    X(ENOMEM, -6, "out of memory")                                                         \
-    X(ELIMIT, -7, "a limit was passed")                                                    \
-    X(EINTERRUPTED, -8, "stopped on request")                                              \
-    X(EVERSION, -9, "made by another version")                                             \
-    X(EREADONLY, -10, "the shop is open for reading only")                                 \
-    X(ENOMODEL, -11, "no model has been trained")                                          \
+#define PENCHANT_STATUS_MAP(X)                                                           \
+    X(OK, 0, "success")                                                                  \
+    X(EINVALID, -1, "invalid input")                                                     \
+    X(ENOTFOUND, -2, "not found")                                                        \
+    X(EIO, -3, "input or output failed")                                                 \
+    X(ECORRUPT, -4, "stored data is damaged")                                            \
+    X(ELOCKED, -5, "another process has this shop open for writing")                     \
+    X(ENOMEM, -6, "out of memory")                                                       \
+    X(ELIMIT, -7, "a limit was passed")                                                  \
+    X(EINTERRUPTED, -8, "stopped on request")                                            \
+    X(EVERSION, -9, "made by another version")                                           \
+    X(EREADONLY, -10, "the shop is open for reading only")                               \
+    X(ENOMODEL, -11, "no model has been trained")                                        \
     X(ECLOSED, -12, "the shop is closing")
 
 enum penchant_status {
@@ -57,10 +57,10 @@ enum penchant_status {
 };
 
 struct penchant_error {
-    int status;      /* the status that was returned */
-    size_t index;    /* which element of an array was at fault; 0 for a single one */
-    char field[64];  /* which field was at fault; "" when none is */
-    char text[400];  /* one plain sentence */
+    int status;     /* the status that was returned */
+    size_t index;   /* which element of an array was at fault; 0 for a single one */
+    char field[64]; /* which field was at fault; "" when none is */
+    char text[400]; /* one plain sentence */
 };
 
 /* The name ("EINVALID") and the text ("invalid input") of a status; never NULL. */
@@ -78,12 +78,12 @@ enum penchant_log_level { PENCHANT_DEBUG, PENCHANT_INFO, PENCHANT_WARN, PENCHANT
 typedef void penchant_log_fn(void *cookie, int level, const char *line);
 
 struct penchant_options {
-    const char *dir;       /* the shop's folder; NULL with store "memory" */
-    const char *store;     /* "sqlite" (default) or "memory" (kept nowhere; for tests) */
-    bool create;           /* make the folder when it is missing (default true) */
-    bool read_only;        /* read beside a writing process; nothing is logged or locked */
-    size_t state_mb;       /* bound on cached encoder states of users (default 256) */
-    penchant_log_fn *log;  /* NULL: silent */
+    const char *dir;      /* the shop's folder; NULL with store "memory" */
+    const char *store;    /* "sqlite" (default) or "memory" (kept nowhere; for tests) */
+    bool create;          /* make the folder when it is missing (default true) */
+    bool read_only;       /* read beside a writing process; nothing is logged or locked */
+    size_t state_mb;      /* bound on cached encoder states of users (default 256) */
+    penchant_log_fn *log; /* NULL: silent */
     void *log_cookie;
     uint64_t reserved[8];
 };
@@ -108,12 +108,12 @@ struct penchant_event {
     const char *user_id;
     const char *item_id;
     const char *event;
-    int64_t timestamp_us;  /* 0: now */
-    double value;          /* price, rating; NaN: none */
-    double quantity;       /* NaN: none */
+    int64_t timestamp_us; /* 0: now */
+    double value;         /* price, rating; NaN: none */
+    double quantity;      /* NaN: none */
     const char *session_id;
-    const char *recommendation_id;  /* as answered by penchant_recommend */
-    const char *event_id;           /* an event_id seen before is not taken twice */
+    const char *recommendation_id; /* as answered by penchant_recommend */
+    const char *event_id;          /* an event_id seen before is not taken twice */
     const char *query;
     const char *placement;
 };
@@ -121,9 +121,9 @@ struct penchant_event {
 PENCHANT_API void penchant_event_default(struct penchant_event *e);
 
 struct penchant_accepted {
-    size_t accepted;    /* events now on disk */
-    size_t duplicates;  /* events whose event_id had been seen */
-    uint64_t last_seq;  /* number of the last event of the log */
+    size_t accepted;   /* events now on disk */
+    size_t duplicates; /* events whose event_id had been seen */
+    uint64_t last_seq; /* number of the last event of the log */
 };
 
 /*
@@ -146,16 +146,17 @@ typedef void penchant_added_fn(void *cookie, int status,
  * The same without waiting: checks the events now (a failure returns at once and `done` is
  * never called), copies them, and calls `done` after the commit.
  */
-PENCHANT_API int penchant_submit_events(struct penchant *p, const struct penchant_event *e,
-                                        size_t n, penchant_added_fn *done, void *cookie,
+PENCHANT_API int penchant_submit_events(struct penchant *p,
+                                        const struct penchant_event *e, size_t n,
+                                        penchant_added_fn *done, void *cookie,
                                         struct penchant_error *err);
 
 /* ---- the catalogue ------------------------------------------------------------------ */
 
 struct penchant_item {
     const char *item_id;
-    const char *title;     /* NULL or "": unknown */
-    const char *category;  /* several are separated by '|' */
+    const char *title;    /* NULL or "": unknown */
+    const char *category; /* several are separated by '|' */
     const char *brand;
     double price;    /* NaN: unknown */
     bool available;  /* an unavailable item is in no list */
@@ -166,7 +167,8 @@ PENCHANT_API void penchant_item_default(struct penchant_item *item);
 
 /* On success *out is ours until penchant_item_free(). */
 PENCHANT_API int penchant_get_item(struct penchant *p, const char *item_id,
-                                   struct penchant_item **out, struct penchant_error *err);
+                                   struct penchant_item **out,
+                                   struct penchant_error *err);
 PENCHANT_API void penchant_item_free(struct penchant_item *item);
 
 /* Puts (replaces) an item; *created tells whether it was unknown. Durable on return. */
@@ -182,17 +184,17 @@ PENCHANT_API int penchant_delete_item(struct penchant *p, const char *item_id,
 enum { PENCHANT_MAX_K = 1000, PENCHANT_ID_MAX = 256, PENCHANT_RECOMMENDATION_ID = 32 };
 
 struct penchant_request {
-    const char *user_id;  /* NULL: an unknown visitor */
-    const struct penchant_event *events;  /* of a session, newest last; not stored */
+    const char *user_id;                 /* NULL: an unknown visitor */
+    const struct penchant_event *events; /* of a session, newest last; not stored */
     size_t n_events;
-    size_t k;                    /* 1..PENCHANT_MAX_K, default 10 */
-    const char *const *exclude;  /* item ids that must not appear; unknown ones are fine */
+    size_t k;                   /* 1..PENCHANT_MAX_K, default 10 */
+    const char *const *exclude; /* item ids that must not appear; unknown ones are fine */
     size_t n_exclude;
-    const char *category;    /* only items of this category; NULL: any */
-    bool exclude_purchased;  /* nothing this user has bought */
-    const char *sources;     /* "all" (default) or names by comma: sequence,covisitation,.. */
-    const char *placement;   /* where it will be shown; logged */
-    int64_t now_us;          /* 0: now */
+    const char *category;   /* only items of this category; NULL: any */
+    bool exclude_purchased; /* nothing this user has bought */
+    const char *sources; /* "all" (default) or names by comma: sequence,covisitation,.. */
+    const char *placement; /* where it will be shown; logged */
+    int64_t now_us;        /* 0: now */
 };
 
 struct penchant_scored {
@@ -214,7 +216,8 @@ PENCHANT_API void penchant_request_default(struct penchant_request *r);
  * is the caller's until penchant_list_free().
  */
 PENCHANT_API int penchant_recommend(struct penchant *p, const struct penchant_request *r,
-                                    struct penchant_list **out, struct penchant_error *err);
+                                    struct penchant_list **out,
+                                    struct penchant_error *err);
 
 /* Items that go with this one; ENOTFOUND for an unknown item. */
 PENCHANT_API int penchant_similar(struct penchant *p, const char *item_id, size_t k,
@@ -230,15 +233,16 @@ PENCHANT_API void penchant_list_free(struct penchant_list *list);
 
 struct penchant_user {
     const char *user_id;
-    uint64_t events;   /* all that were logged */
-    int64_t first_us;  /* 0 when there is none */
+    uint64_t events;  /* all that were logged */
+    int64_t first_us; /* 0 when there is none */
     int64_t last_us;
     size_t n_recent;
     struct penchant_event *recent; /* the newest ones, oldest first */
 };
 
 PENCHANT_API int penchant_get_user(struct penchant *p, const char *user_id,
-                                   struct penchant_user **out, struct penchant_error *err);
+                                   struct penchant_user **out,
+                                   struct penchant_error *err);
 PENCHANT_API void penchant_user_free(struct penchant_user *user);
 
 /* Erases a user: events, slates, state and name. Durable on return. */
@@ -270,33 +274,35 @@ struct penchant_import_options {
 };
 
 struct penchant_import_report {
-    uint64_t lines, events, items, users; /* users and items: how many are new */
+    uint64_t lines, events, items, users;   /* users and items: how many are new */
     uint64_t errors, duplicates, cancelled; /* cancelled: purchases undone by refunds */
-    uint64_t bots, double_clicks, price_outliers, dropped; /* flagged events; dropped ones */
-    bool has_clock;  /* false: timestamps only mean order */
+    uint64_t bots, double_clicks, price_outliers,
+        dropped;    /* flagged events; dropped ones */
+    bool has_clock; /* false: timestamps only mean order */
     double seconds;
 };
 
 PENCHANT_API void penchant_import_options_default(struct penchant_import_options *o);
-PENCHANT_API int penchant_import(struct penchant *p, const struct penchant_import_options *o,
+PENCHANT_API int penchant_import(struct penchant *p,
+                                 const struct penchant_import_options *o,
                                  struct penchant_import_report *out,
                                  struct penchant_error *err);
 
 /* Writes everything back as CSV ("-": standard output); NULL leaves a file out. */
-PENCHANT_API int penchant_export(struct penchant *p, const char *events, const char *items,
-                                 struct penchant_error *err);
+PENCHANT_API int penchant_export(struct penchant *p, const char *events,
+                                 const char *items, struct penchant_error *err);
 
 struct penchant_train_options {
-    const char *dir;     /* the shop's folder */
-    double minutes;      /* bound on training; 0: until validation stops improving */
-    const char *preset;  /* "auto" (default), "gated", "hstu", "sasrec" */
-    const char *loss;    /* NULL: by the preset; "full", "sampled", "gbce" */
+    const char *dir;    /* the shop's folder */
+    double minutes;     /* bound on training; 0: until validation stops improving */
+    const char *preset; /* "auto" (default), "gated", "hstu", "sasrec" */
+    const char *loss;   /* NULL: by the preset; "full", "sampled", "gbce" */
     uint32_t dim, blocks, heads, negatives, max_length; /* 0: by the preset */
     double dropout, learning_rate, weight_decay;        /* negative: by the preset */
     uint32_t max_epochs, batch_tokens;                  /* 0: by the preset */
-    uint64_t seed;     /* default 1 */
-    uint32_t threads;  /* default 2 */
-    bool resume;       /* go on from the last checkpoint */
+    uint64_t seed;                                      /* default 1 */
+    uint32_t threads;                                   /* default 2 */
+    bool resume; /* go on from the last checkpoint */
     penchant_progress_fn *progress;
     void *cookie;
 };
@@ -346,7 +352,7 @@ struct penchant_status_report {
     bool has_clock, has_model, read_only;
     char preset[16];
     uint32_t dim, blocks;
-    uint64_t model_version;   /* counts up with every model picked up */
+    uint64_t model_version; /* counts up with every model picked up */
     int64_t model_trained_us;
     double model_ndcg10;
     uint64_t requests, commits, states_cached, state_bytes; /* since opening */

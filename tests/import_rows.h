@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For tests of import and export: a sink that writes every row down as one line of text.
- */
+/* For tests of import and export: a sink that writes every row down as one line of text. */
 #ifndef TESTS_IMPORT_ROWS_H
 #define TESTS_IMPORT_ROWS_H
 

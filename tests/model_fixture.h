@@ -43,8 +43,7 @@ static inline int fixture_teardown(void **state)
     return 0;
 }
 
-/* ---- golden files -------------------------------------------------------------------
- */
+/* ---- golden files -------------------------------------------------------------- */
 
 struct golden {
     const char *name;
@@ -207,8 +206,7 @@ static inline void fixture_near(const char *what, double got, double want,
         fail_msg("%s is %.9g, not %.9g", what, got, want);
 }
 
-/* ---- a training step by hand --------------------------------------------------------
- */
+/* ---- a training step by hand --------------------------------------------------- */
 
 struct step {
     struct model *m;
@@ -297,8 +295,7 @@ static inline double step_run(struct step *s)
     return s->gradient.loss / (double)s->gradient.targets;
 }
 
-/* The finished gradient of a tensor into out (rows, cols), also when only rows are kept.
- */
+/* The finished gradient of a tensor into out (rows, cols), also when only rows are kept. */
 static inline void step_gradient(const struct step *s, const struct model_tensor *t,
                                  float *out)
 {
@@ -318,8 +315,7 @@ static inline void step_gradient(const struct step *s, const struct model_tensor
                t->cols * sizeof(*out));
 }
 
-/* ---- finite differences -------------------------------------------------------------
- */
+/* ---- finite differences -------------------------------------------------------- */
 
 /* Compares the derivative along a direction with gradient . direction. */
 struct slope {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decay, popularity, the sequence source, the table as a whole, and the fitted weights.
- */
+/* Decay, popularity, the sequence source, the table as a whole, and the fitted weights. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -191,8 +190,7 @@ static void test_sequence__ranks_by_the_dot_product(void **unused)
             sum += query[j] * rows[i * DIM + j];
         assert_float_equal(score[i], sum, 1e-4);
     }
-    /* Items without a vector: finite, alike, neither first nor last, in pieces the same.
-     */
+    /* Items without a vector: finite, alike, neither first nor last, in pieces the same. */
     assert_true(score[ITEMS] == score[ITEMS + 1]);
     assert_true(score[ITEMS] < score[item[0]]);
     uint32_t below = 0;

@@ -61,8 +61,7 @@ static void near(const struct kernels *k, const char *what, float got, double wa
         fail_msg("%s %s: %.9g, not %.9g", k->name, what, (double)got, want);
 }
 
-/* ---- element by element
- * ------------------------------------------------------------------ */
+/* ---- element by element -------------------------------------------------------- */
 
 static double def_sigmoid(double x)
 {
@@ -253,8 +252,7 @@ static void test_kernels__backward_works_in_place(void **state)
     }
 }
 
-/* ---- sums over a row
- * --------------------------------------------------------------------- */
+/* ---- sums over a row ----------------------------------------------------------- */
 
 static void test_kernels__dot_is_a_sum_of_products(void **state)
 {
@@ -394,8 +392,7 @@ static void test_kernels__softmax_is_as_defined_at_every_length(void **state)
     }
 }
 
-/* ---- norms
- * ------------------------------------------------------------------------------- */
+/* ---- norms --------------------------------------------------------------------- */
 
 enum { NORM_ROWS = 3 };
 
@@ -506,8 +503,7 @@ static void test_kernels__a_row_of_norms_alone_has_the_same_bits(void **state)
     }
 }
 
-/* ---- matrix products
- * --------------------------------------------------------------------- */
+/* ---- matrix products ----------------------------------------------------------- */
 
 /* A random product: strides wider than needed, a perhaps transposed, c kept or not. */
 struct product {
@@ -673,8 +669,7 @@ static void test_kernels__a_column_of_gemm_alone_has_the_same_bits(void **state)
     free(c);
 }
 
-/* ---- gathering
- * --------------------------------------------------------------------------- */
+/* ---- gathering ----------------------------------------------------------------- */
 
 static void check_gather(const struct kernels *k, size_t d)
 {
@@ -726,8 +721,7 @@ static void test_kernels__gathers_follow_their_ids_at_every_length(void **state)
     check_gather(k, d);
 }
 
-/* ---- dropout and Adam
- * -------------------------------------------------------------------- */
+/* ---- dropout and Adam ---------------------------------------------------------- */
 
 static void test_kernels__dropout_is_the_same_on_every_set_and_in_pieces(void **state)
 {
@@ -836,8 +830,7 @@ static void test_kernels__adam_follows_the_formula_at_every_length(void **state)
     check_adam(k, n);
 }
 
-/* ---- bfloat16
- * ---------------------------------------------------------------------------- */
+/* ---- bfloat16 ------------------------------------------------------------------ */
 
 /* Round to nearest even by hand. */
 static uint32_t bf16_of(float x)
@@ -1004,8 +997,7 @@ static void test_kernels__bfloat16_gemm_multiplies_exactly(void **state)
         try_pairs(k, 7, 33, 777);
 }
 
-/* ---- choosing
- * ---------------------------------------------------------------------------- */
+/* ---- choosing ------------------------------------------------------------------ */
 
 static void test_kernels__the_limit_chooses_the_table(void **state)
 {

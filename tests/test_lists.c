@@ -835,8 +835,7 @@ static void test_lists__many_threads_beside_the_writer(void **unused)
 
 /* ---- training and evaluation ---- */
 
-/* Items and attributes have been added since, and the attributes stand in another order.
- */
+/* Items and attributes have been added since, and the attributes stand in another order. */
 static void test_lists__resuming_finds_parameters_by_name(void **unused)
 {
     (void)unused;

@@ -101,8 +101,7 @@ static void test_loss__full_in_bfloat16_is_near_pytorch(void **state)
         assert_true(compare_golden(golden_names[i], TRAIN_FULL, true));
 }
 
-/* ---- bigger batches of the losses alone -----------------------------------------------
- */
+/* ---- bigger batches of the losses alone ---------------------------------------- */
 
 /* Rows and items at random, more rows than a chunk holds, some without a target. */
 struct rows_world {
@@ -271,8 +270,7 @@ static void test_loss__a_whole_step_with_dropout_is_finite_differences(void **st
     }
 }
 
-/* ---- plain sums in double
- * -------------------------------------------------------------- */
+/* ---- plain sums in double ------------------------------------------------------ */
 
 static double plain_dot(const float *a, const float *b, size_t d)
 {
@@ -316,7 +314,7 @@ static void test_loss__full_is_minus_log_softmax(void **state)
         }
 }
 
-/* One chunk, whose draws are still in the scratch memory afterwards. */
+/* The draws of a call are still in the scratch memory afterwards. */
 static void test_loss__sampled_is_softmax_over_its_draws(void **state)
 {
     (void)state;
@@ -338,8 +336,9 @@ static void test_loss__sampled_is_softmax_over_its_draws(void **state)
                 const uint32_t id = w.s.scratch.id[j];
                 assert_in_range(id, 0, 130);
                 hits += id == target;
+                const double uniform = (NEGATIVES + 1) / 2; /* the even draws */
                 const double expected =
-                    NEGATIVES * (0.5 / 131 + 0.5 * (double)w.s.frequency[id]);
+                    uniform / 131 + (NEGATIVES - uniform) * (double)w.s.frequency[id];
                 if (id != target)
                     all += exp(plain_score(&w, i, id) - log(expected));
             }
@@ -356,8 +355,7 @@ static void test_loss__half_of_the_draws_follow_frequency(void **state)
     (void)state;
     struct rows_world w;
     rows_init(&w, TRAIN_SAMPLED, false, 131, false);
-    /* All events are of item 7: it must be half of what is drawn, and a bit of the rest.
-     */
+    /* All events are of item 7: it must be half of what is drawn, and a bit of the rest. */
     for (uint32_t i = 0; i < ROWS; i++)
         w.s.events[i] = 7;
     rows_loss(&w);
@@ -417,11 +415,11 @@ static void test_loss__gradients_of_two_threads_merge(void **state)
         for (int i = 0; i < 2; i++)
             assert_int_equal(gradient_init(&half[i], w.m, loss == TRAIN_FULL), 0);
         struct rng rng;
-        for (int i = 0; i < 3; i++) { /* the whole, then the two halves, chunk by chunk */
+        for (int i = 0; i < 3;
+             i++) { /* the whole, then the two halves, with equal draws */
             const size_t first = i == 2 ? LOSS_ROWS : 0;
             const size_t rows = i == 0 ? ROWS : i == 1 ? LOSS_ROWS : ROWS - LOSS_ROWS;
-            if (i < 2)
-                rng_init(&rng, 5, 1);
+            rng_init(&rng, 5, 1);
             for (size_t k = 0; k < ROWS; k++) /* so that a chunk is LOSS_ROWS rows */
                 w.b.target[k] = (uint32_t)(k % 100);
             const struct loss_rows r = {.h = w.h + first * d,

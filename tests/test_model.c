@@ -36,8 +36,7 @@ static struct model *make(const struct model_config *c)
     return m;
 }
 
-/* ---- layout
- * ----------------------------------------------------------------------------- */
+/* ---- layout -------------------------------------------------------------------- */
 
 struct layout {
     const struct model *m;
@@ -142,8 +141,7 @@ static void test_model__refuses_shapes_that_make_no_sense(void **state)
     }
 }
 
-/* ---- values
- * ----------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------- */
 
 static int look_at_values(void *arg, const struct model_tensor *t)
 {
@@ -209,8 +207,7 @@ static void test_model__a_clone_shares_nothing(void **state)
     model_free(copy);
 }
 
-/* ---- item vectors
- * ----------------------------------------------------------------------- */
+/* ---- item vectors -------------------------------------------------------------- */
 
 /* E[i] + sum of A / sqrt(count), by hand. */
 static void plain_vector(const struct model *m, uint32_t i, double out[12])
@@ -265,8 +262,7 @@ static void test_model__a_vector_of_zeros_stays_finite(void **state)
     model_free(m);
 }
 
-/* ---- time
- * ------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------- */
 
 static void test_model__time_buckets_are_two_to_an_octave(void **state)
 {

@@ -154,8 +154,7 @@ static void test_network__dropout_follows_its_seed(void **state)
     }
 }
 
-/* Keys by the formula LN(x) W_in, from the embedded tokens that dropping no block gives.
- */
+/* Keys by the formula LN(x) W_in, from the embedded tokens that dropping no block gives. */
 static void test_network__memory_shows_keys_and_values(void **state)
 {
     (void)state;
@@ -194,8 +193,7 @@ static void test_network__memory_shows_keys_and_values(void **state)
     }
 }
 
-/* ---- gradients: the loss is a fixed random weighting of the output rows ---------------
- */
+/* ---- gradients: the loss is a fixed random weighting of the output rows -------- */
 
 struct weighing {
     struct world w;

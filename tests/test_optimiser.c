@@ -57,8 +57,7 @@ static void test_optimiser__ten_steps_are_those_of_pytorch(void **state)
     }
 }
 
-/* ---- the formula, in double
- * ------------------------------------------------------------ */
+/* ---- the formula, in double ---------------------------------------------------- */
 
 enum { STEPS = 7 };
 

@@ -56,8 +56,7 @@ static void test_scan__exact_gives_the_stated_bits(void **state)
     for (enum cpu_level l = CPU_PLAIN; l <= CPU_AVX512_ALL; l++) {
         const struct scan_kernels *t = table(l);
         for (uint32_t dim = 0; dim <= MAX_DIM; dim++) {
-            /* Exactly as long as they are, so that a read past the end is seen by tools.
-             */
+            /* Exactly as long as they are, so that a read past the end is seen by tools. */
             float *q = malloc(sizeof(float) * dim + 1),
                   *e = malloc(sizeof(float) * dim + 1);
             assert_true(q && e);

@@ -16,8 +16,7 @@
 #include "server/server_state.h"
 #include "server/url.h"
 
-/* ---- times --------------------------------------------------------------------------
- */
+/* ---- times --------------------------------------------------------------------- */
 
 static int64_t time_of(const char *json)
 {
@@ -108,8 +107,7 @@ static void test_server_parse__rfc3339_is_read(void **state)
             fail_msg("%s was taken", bad[i]);
 }
 
-/* ---- events and items ---------------------------------------------------------------
- */
+/* ---- events and items ---------------------------------------------------------- */
 
 static void test_server_parse__event_fields_arrive(void **state)
 {
@@ -210,8 +208,7 @@ static void test_server_parse__items(void **state)
     }
 }
 
-/* ---- JSON ---------------------------------------------------------------------------
- */
+/* ---- JSON ---------------------------------------------------------------------- */
 
 static void test_server_parse__depth_is_bounded(void **state)
 {
@@ -271,8 +268,7 @@ static void test_server_parse__lines_are_counted(void **state)
         json_input_next_line(text, sizeof(text) - 1, &at, &line, &start, &length));
 }
 
-/* ---- URLs ---------------------------------------------------------------------------
- */
+/* ---- URLs ---------------------------------------------------------------------- */
 
 static void test_server_parse__urls_are_split_then_decoded(void **state)
 {
@@ -346,8 +342,7 @@ static void test_server_parse__absolute_urls_lose_their_host(void **state)
     url_release(&u);
 }
 
-/* ---- whole bodies -------------------------------------------------------------------
- */
+/* ---- whole bodies -------------------------------------------------------------- */
 
 /* A server that is closing: a good body gets as far as 503, and no shop is needed. */
 static struct server closing = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -408,8 +403,8 @@ static void test_server_parse__the_corpus_is_judged_rightly(void **state)
     assert_true(n > 60);
 }
 
-/* Every way to cut a good body short, and every byte of it changed, is answered in peace.
- */
+/* Every way to cut a good body short, and every byte of it changed, is answered in
+   peace. */
 static void test_server_parse__mutilated_bodies_are_answered(void **state)
 {
     (void)state;

@@ -15,8 +15,7 @@
 #include "server/routes.h"
 #include "server/server.h"
 
-/* ---- routing ------------------------------------------------------------------------
- */
+/* ---- routing ------------------------------------------------------------------- */
 
 static const struct route *find(const char *method, const char *target, char allow[64])
 {
@@ -83,8 +82,7 @@ static void test_server_routes__only_health_and_description_are_open(void **stat
     }
 }
 
-/* ---- description --------------------------------------------------------------------
- */
+/* ---- description --------------------------------------------------------------- */
 
 static void test_server_routes__openapi_and_the_table_agree(void **state)
 {
@@ -129,8 +127,7 @@ static void test_server_routes__the_embedded_description_is_the_file(void **stat
     free(text);
 }
 
-/* ---- metrics ------------------------------------------------------------------------
- */
+/* ---- metrics ------------------------------------------------------------------- */
 
 static void test_server_routes__metrics_count_and_cumulate(void **state)
 {
@@ -181,8 +178,7 @@ static void test_server_routes__metrics_count_and_cumulate(void **state)
     buf_release(&out);
 }
 
-/* ---- listening ----------------------------------------------------------------------
- */
+/* ---- listening ----------------------------------------------------------------- */
 
 static void test_server_routes__loopback_is_told_from_the_world(void **state)
 {

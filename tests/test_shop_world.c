@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The made-up shop: the same seed, the same past; and there is something to learn in it.
- */
+/* The made-up shop: the same seed, the same past; and there is something to learn in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -129,8 +128,7 @@ static void test_shop_world__every_complement_is_a_shelf(void **state)
     }
 }
 
-/* Within a visit the next view is far more often a neighbour than chance would have it.
- */
+/* Within a visit the next view is far more often a neighbour than chance would have it. */
 static void test_shop_world__the_next_view_follows_from_the_last(void **state)
 {
     struct shop s;

@@ -6,8 +6,7 @@
 #include "learn/validate.h"
 #include "learn/windows.h"
 
-/* ---- a made-up shop: each user walks round the circle of their group
- * ------------------- */
+/* ---- a made-up shop: each user walks round the circle of their group ----------- */
 
 enum { GROUPS = 6, CIRCLE = 10, ITEMS = GROUPS * CIRCLE, USERS = 240, WALK = 8 };
 
@@ -138,8 +137,7 @@ static double ndcg_of(const struct shop *s, const struct model *m)
     return ndcg;
 }
 
-/* ---- learning
- * --------------------------------------------------------------------------- */
+/* ---- learning ------------------------------------------------------------------ */
 
 struct watch {
     uint32_t calls, stop_after, bests;
@@ -250,8 +248,7 @@ static void test_trainer__learns_with_cosines_and_attributes(void **state)
     shop_release(&s);
 }
 
-/* ---- repeating
- * ---------------------------------------------------------------------------- */
+/* ---- repeating ----------------------------------------------------------------- */
 
 static struct model *short_run(const struct shop *s, const char *loss, uint64_t seed,
                                uint32_t threads)
@@ -363,8 +360,7 @@ static void test_trainer__two_threads_learn_what_one_learns(void **state)
     shop_release(&s);
 }
 
-/* ---- stopping
- * ----------------------------------------------------------------------------- */
+/* ---- stopping ------------------------------------------------------------------ */
 
 static void test_trainer__stops_when_progress_says_so(void **state)
 {
@@ -476,8 +472,7 @@ static void test_trainer__resumes_from_given_parameters(void **state)
     shop_release(&s);
 }
 
-/* ---- refusing
- * ------------------------------------------------------------------------------ */
+/* ---- refusing ------------------------------------------------------------------ */
 
 static void test_trainer__refuses_options_that_make_no_sense(void **state)
 {
@@ -604,8 +599,7 @@ static void test_trainer__says_when_it_diverged(void **state)
     shop_release(&s);
 }
 
-/* ---- windows
- * -------------------------------------------------------------------------------- */
+/* ---- windows ------------------------------------------------------------------- */
 
 static void check_windows(const struct shop *s, const struct windows *w, uint32_t longest)
 {
@@ -688,8 +682,7 @@ static void test_trainer__windows_fill_batches_with_what_happened(void **state)
     shop_release(&s);
 }
 
-/* ---- vectors and validation
- * ------------------------------------------------------------------ */
+/* ---- vectors and validation ---------------------------------------------------- */
 
 /* Only every `stride`th item has a vector other than zero. */
 static struct model *random_model(const struct shop *s, bool normalise, uint32_t stride)
@@ -860,8 +853,7 @@ static void test_trainer__validation_gives_ties_to_the_others(void **state)
     shop_release(&s);
 }
 
-/* ---- what a sampled step touches
- * --------------------------------------------------------------- */
+/* ---- what a sampled step touches ----------------------------------------------- */
 
 static void mark(uint8_t *touched, const struct step *s)
 {
@@ -957,7 +949,7 @@ static void test_trainer__a_sampled_epoch_leaves_most_of_a_catalogue_alone(void 
             assert_true(changed);
         drawn += changed && !in_data[i];
     }
-    assert_in_range(drawn, 1, 2 * o.negatives); /* two chunks, half of them uniform */
+    assert_in_range(drawn, 1, 2 * o.negatives); /* two groups, half of them uniform */
     model_free(before);
     model_free(m);
     shop_release(&s);

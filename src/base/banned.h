@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Functions that are refused at compile time; included into every file by the Makefile. */
+/* Functions that are refused at compile time; the Makefile includes this everywhere. */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
 
@@ -9,7 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok atoi atol atof
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok
+#pragma GCC poison atoi atol atof
 #pragma GCC poison gmtime localtime ctime asctime rand srand
 
 #endif

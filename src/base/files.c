@@ -50,8 +50,9 @@ static int sync_dir_of(const char *path)
 {
     char dir[PATH_BYTES];
     const char *slash = strrchr(path, '/');
-    const int n = slash ? snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path)
-                        : snprintf(dir, sizeof(dir), ".");
+    const int n = slash
+                      ? snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path)
+                      : snprintf(dir, sizeof(dir), ".");
     if (n < 0 || (size_t)n >= sizeof(dir))
         return -1;
     const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -71,7 +72,8 @@ int files_replace(const char *path, int (*write)(void *arg, int fd), void *arg,
         return error_set(err, PENCHANT_EINVALID, "the path %s is too long", path);
     const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
-        return error_set(err, PENCHANT_EIO, "cannot write %s: %s", beside, strerror(errno));
+        return error_set(err, PENCHANT_EIO, "cannot write %s: %s", beside,
+                         strerror(errno));
     int result = write(arg, fd);
     if (result == 0)
         result = fsync(fd);

@@ -36,8 +36,7 @@ uint32_t names_skip(struct names *t);
 
 const char *names_text(const struct names *t, uint32_t id);
 
-/* Makes the text of `id` unfindable and empty (erasure); its number is not given again.
- */
+/* Makes the text of `id` unfindable and empty (erasure); its number is not given again. */
 void names_erase(struct names *t, uint32_t id);
 
 #endif

@@ -11,7 +11,8 @@ enum { BAR_WIDTH = 28 };
 
 void progress_init(struct progress *p, bool quiet, volatile sig_atomic_t *stop)
 {
-    *p = (struct progress){.quiet = quiet, .stop = stop, .terminal = isatty(STDERR_FILENO)};
+    *p = (struct progress){
+        .quiet = quiet, .stop = stop, .terminal = isatty(STDERR_FILENO)};
 }
 
 static void new_phase(struct progress *p, const char *what, int64_t now)

@@ -7,8 +7,8 @@
 const char *penchant_status_name(int status)
 {
     switch (status) {
-#define X(name, value, text)                                                               \
-    case value:                                                                            \
+#define X(name, value, text)                                                             \
+    case value:                                                                          \
         return #name;
         PENCHANT_STATUS_MAP(X)
 #undef X
@@ -20,8 +20,8 @@ const char *penchant_status_name(int status)
 const char *penchant_status_text(int status)
 {
     switch (status) {
-#define X(name, value, text)                                                               \
-    case value:                                                                            \
+#define X(name, value, text)                                                             \
+    case value:                                                                          \
         return text;
         PENCHANT_STATUS_MAP(X)
 #undef X

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-int64_t timing_now_us(void);   /* microseconds since 1970 */
+int64_t timing_now_us(void);    /* microseconds since 1970 */
 int64_t timing_steady_ns(void); /* never goes back; zero is arbitrary */
 int64_t timing_thread_cpu_ns(void);
 

@@ -92,8 +92,7 @@ bool catalog_has_attribute(const struct catalog *c, uint32_t number, uint32_t at
     return false;
 }
 
-/* The vocabulary's spelling of kind ("category:") and value; its length, 0 if too long.
- */
+/* The vocabulary's spelling of kind ("category:") and value; its length, 0 if too long. */
 static size_t spell(char text[ATTRIBUTE_TEXT_MAX], const char *kind, const char *value,
                     size_t len)
 {

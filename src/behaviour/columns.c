@@ -15,8 +15,7 @@ static const struct {
 #undef X
 };
 
-/* Usual names, the most certain first, each between spaces, without case and separators.
- */
+/* Usual names, the most certain first, each between spaces, without case and separators. */
 static const char *const usual[COLUMNS] = {
     [COLUMN_USER_ID] = " userid user uid visitorid visitor customerid customer shopperid "
                        "memberid accountid buyerid reviewerid fullvisitorid userpseudoid "

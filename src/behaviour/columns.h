@@ -47,8 +47,7 @@ enum columns_kind { COLUMNS_EVENTS, COLUMNS_ITEMS };
 
 const char *column_name(enum column c);
 
-/* Where a name leads; rank 0 is the map's word, and a more usual name has a lower rank.
- */
+/* Where a name leads; rank 0 is the map's word, and a more usual name has a lower rank. */
 struct column_match {
     enum column column;
     uint32_t rank;
@@ -87,8 +86,8 @@ struct columns {
     bool ratings; /* the value is a rating, not a price */
 };
 
-/* Reads a header; that a required field is missing is an error that says what was sought.
- */
+/* Reads a header; that a required field is missing is an error that says what was
+   sought. */
 int columns_match(struct columns *c, struct column_map *m, enum columns_kind kind,
                   char *const *header, size_t n, struct penchant_error *err);
 

@@ -130,8 +130,7 @@ static void sort_by_time(struct bench *w, size_t n)
     }
 }
 
-/* The same over w->order, by item; entries are in time order and stay so within an item.
- */
+/* The same over w->order, by item; entries are in time order and stay so within an item. */
 static void order_by_item(struct bench *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -241,8 +240,7 @@ static bool find_clock(const struct history *h)
     return real && !constant && (h->n == 1 || !positions_only(h));
 }
 
-/* The counting sort: start[] and the arrays, users' events still in the order of adding.
- */
+/* The counting sort: start[] and the arrays, users' events still in the order of adding. */
 static int deal_out(struct history *h, const struct history_builder *b, uint64_t *longest,
                     struct penchant_error *err)
 {

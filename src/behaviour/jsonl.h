@@ -35,8 +35,7 @@ struct jsonl {
 void jsonl_init(struct jsonl *j, struct column_map *map, enum columns_kind kind);
 void jsonl_release(struct jsonl *j);
 
-/* Parses a line; PENCHANT_EINVALID names the field, or "line" when it is no JSON object.
- */
+/* Parses a line; PENCHANT_EINVALID names the field, or "line" when it is no JSON object. */
 int jsonl_parse(struct jsonl *j, const char *text, size_t len,
                 struct penchant_error *err);
 

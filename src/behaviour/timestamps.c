@@ -49,8 +49,8 @@ static int take_digits(const char **at, int n)
     return v;
 }
 
-/* Days since 1970-01-01 of a day of the Gregorian calendar (H. Hinnant, days_from_civil).
- */
+/* Days since 1970-01-01 of a day of the Gregorian calendar (H. Hinnant,
+   days_from_civil). */
 static int64_t days_from_date(int year, int month, int day)
 {
     const int y = month <= 2 ? year - 1 : year;

@@ -20,8 +20,7 @@
 
 enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
-/* ---- commands -----------------------------------------------------------------------
- */
+/* ---- commands ------------------------------------------------------------------ */
 
 struct cli_command {
     const char *name, *help;
@@ -39,8 +38,7 @@ int cmd_similar(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 
-/* ---- options ------------------------------------------------------------------------
- */
+/* ---- options ------------------------------------------------------------------- */
 
 enum cli_type { CLI_FLAG, CLI_STRING, CLI_U32, CLI_U64, CLI_DOUBLE };
 
@@ -85,8 +83,7 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv);
  */
 const char **cli_split(const char *list, size_t *n, char **copy);
 
-/* ---- messages -----------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------ */
 
 /* Prints `penchant: COMMAND: text` to stderr and returns `status`, an exit status. */
 int cli_fail(int status, const char *command, const char *format, ...)
@@ -105,8 +102,7 @@ int cli_print(const char *command, struct buf *text);
 enum { CLI_TIME_SIZE = 32 };
 const char *cli_time(int64_t us, char out[CLI_TIME_SIZE]);
 
-/* ---- shops --------------------------------------------------------------------------
- */
+/* ---- shops --------------------------------------------------------------------- */
 
 enum cli_open {
     CLI_OPEN_READ,   /* beside whoever writes, never for writing */
@@ -119,8 +115,7 @@ enum cli_open {
 int cli_open_shop(struct penchant **out, const char *command, const char *dir,
                   enum cli_open how);
 
-/* A penchant_log_fn that prints lines of the level *cookie (an int) and above to stderr.
- */
+/* A penchant_log_fn that prints lines of the level *cookie (an int) and above to stderr. */
 void cli_log(void *cookie, int level, const char *line);
 
 /* Prints a list as a table or JSON with the items' titles; frees nothing. */
@@ -130,8 +125,7 @@ int cli_print_list(const char *command, struct penchant *p,
 /* Appends a table of what penchant_evaluate found, without a last line feed. */
 void cli_print_quality(struct buf *b, const struct penchant_evaluation *e);
 
-/* ---- signals ------------------------------------------------------------------------
- */
+/* ---- signals ------------------------------------------------------------------- */
 
 /* Non-zero after SIGINT or SIGTERM, once cli_catch_stop() was called; a second signal
  * kills. */

@@ -122,8 +122,7 @@ int engine_set_clock(struct penchant *p, bool has_clock, struct penchant_error *
    event's time. */
 int64_t engine_now(const struct penchant *p);
 
-/* DIR/name into out[ENGINE_PATH_MAX]; PENCHANT_EINVALID when too long or without a DIR.
- */
+/* DIR/name into out[ENGINE_PATH_MAX]; PENCHANT_EINVALID when too long or without a DIR. */
 int engine_path(const struct penchant *p, const char *name, char *out,
                 struct penchant_error *err);
 
@@ -257,8 +256,7 @@ struct store_item engine_store_item(const struct penchant_item *item);
 int engine_snapshot_open(struct penchant *p, struct penchant_error *err);
 void engine_snapshot_close(struct penchant *p);
 
-/* Picks a newly trained model up, before it returns; the watcher's about once a second.
- */
+/* Picks a newly trained model up, before it returns; the watcher's about once a second. */
 void engine_snapshot_refresh(struct penchant *p);
 
 /* Fills what the model tells of itself: has_model, preset, dim, blocks, model_*. */

@@ -7,8 +7,9 @@
  * in b's. A repeat of a itself is a pair like any other. Counts are decayed
  * (evidence/decay.h). For a user with recent items r_1 (the newest), r_2, ..
  *
- *   v(b)     = sum over i <= QUERY of i^-AGE * c(r_i, b) / ((n(r_i) + s)^ROW (n(b) +
- * s)^COLUMN) score(b) = log(EPSILON + v(b))
+ *   v(b)     = sum over i <= QUERY of
+ *              i^-AGE c(r_i, b) / ((n(r_i) + s)^ROW (n(b) + s)^COLUMN)
+ *   score(b) = log(EPSILON + v(b))
  *
  * with n(x) the decayed events of x. The constants were chosen on the validation events
  * of four public logs (two of reviews and ratings, two of anonymous sessions); all of

@@ -97,8 +97,7 @@ struct evidence_weights {
     float w[EVIDENCE_SOURCES];
 };
 
-/* "all", or names by comma -> a mask of (1 << enum evidence_id); PENCHANT_EINVALID else.
- */
+/* "all", or names by comma -> a mask of (1 << enum evidence_id); PENCHANT_EINVALID else. */
 int evidence_parse(const char *names, uint32_t *mask, struct penchant_error *err);
 
 /* Weighted sum over the sources in `mask` into out[n]; scratch holds n floats. */

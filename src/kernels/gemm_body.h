@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The matrix product, as the including file's instruction set allows; included once by a
- * file that defines GEMM_NAME    the function's name GEMM_A       the type of an element
- * of A and B (float, or a pair of bfloat16) GEMM_STEP(a, b, c)  c + a * b for vec c, with
- * a an element of A in all lanes GEMM_LOAD, GEMM_LOAD_N, GEMM_SPLAT  loads of B and of an
- * element of A in all lanes
+ * file that defines
+ *   GEMM_NAME, GEMM_STRUCT  the function and the struct that it takes
+ *   GEMM_A                  the type of an element of A and B (float, or a pair of bfloat16)
+ *   GEMM_VEC                a vector of them
+ *   GEMM_STEP(a, b, c)      c + a * b for vec c
+ *   GEMM_LOAD, GEMM_LOAD_N, GEMM_SPLAT  loads of B, and an element of A in all lanes
  *
  * C is walked in tiles of up to TILE_ROWS x TILE_VECS vectors that stay in registers
  * while k runs. Every element of C is summed over k in order and by itself, so its bits

@@ -64,8 +64,7 @@ struct kernels {
     const char *name;
     void (*gemm)(const struct gemm *g);
 
-    /* y (rows, d) = (x - mean) * rstd * w[0] + w[1]; stat (rows, 2) gets mean and rstd.
-     */
+    /* y (rows, d) = (x - mean) * rstd * w[0] + w[1]; stat (rows, 2) gets mean and rstd. */
     void (*norm_forward)(float *y, float *stat, const float *x, const float *w,
                          size_t rows, size_t d);
     /* dx += , dw (2, d) += */
@@ -122,8 +121,7 @@ struct kernels_bf16 {
 const struct kernels *kernels_get(void);
 const struct kernels_bf16 *kernels_bf16_get(void); /* NULL: this processor has none */
 
-/* The rows by instruction set; avx2 and avx512 are empty (name NULL) on other machines.
- */
+/* The rows by instruction set; avx2 and avx512 are empty (name NULL) on other machines. */
 extern const struct kernels kernels_plain, kernels_avx2, kernels_avx512;
 extern const struct kernels_bf16 kernels_avx512bf16;
 

@@ -4,8 +4,8 @@
 
 #include <immintrin.h>
 
-/* The products are exact in double, so a fused multiply-add rounds as the plain sum does.
- */
+/* The products are exact in double, so a fused multiply-add rounds as the plain sum
+   does. */
 static double exact(const float *q, const float *e, uint32_t dim)
 {
     __m256d low = _mm256_setzero_pd(), high = _mm256_setzero_pd();

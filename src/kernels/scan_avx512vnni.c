@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scanning codes with AVX-512 VNNI: four products of bytes to a sum in one instruction.
- */
+/* Scanning codes with AVX-512 VNNI: four products of bytes to a sum in one instruction. */
 #include "kernels/scan_x86.h"
 
 #include <immintrin.h>

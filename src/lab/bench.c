@@ -49,8 +49,7 @@ int cmd_bench(int argc, char **argv)
     return argc < 2 ? CLI_USAGE : CLI_OK;
 }
 
-/* ---- where a figure comes from --------------------------------------------------------
- */
+/* ---- where a figure comes from ------------------------------------------------- */
 
 /* The first line that a shell command prints, or "unknown". */
 static void first_line(const char *command, char *text, size_t size)

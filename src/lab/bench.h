@@ -26,8 +26,7 @@ int bench_serve(int argc, char **argv);
 /* One event into an encoder state against encoding the history anew. */
 int bench_append(int argc, char **argv);
 
-/* ---- what they share (bench.c) -------------------------------------------------------
- */
+/* ---- what they share (bench.c) ------------------------------------------------- */
 
 struct bench_figure {
     const char *name; /* a column; the unit is its last part, as in "p99_ms" */

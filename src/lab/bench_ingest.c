@@ -106,8 +106,7 @@ static void rows_release(struct rows *r)
     free(r->user);
 }
 
-/* Opens DIR/shop.db as the engine's store does, so that schema and settings are its own.
- */
+/* Opens DIR/shop.db as the engine's store does, so that schema and settings are its own. */
 static int open_store(struct store **out, const char *dir, bool create,
                       struct penchant_error *err)
 {
@@ -132,8 +131,7 @@ static int read_rows(struct rows *r, const char *dir, struct penchant_error *err
     return status;
 }
 
-/* ---- the peer -------------------------------------------------------------------------
- */
+/* ---- the peer ------------------------------------------------------------------ */
 
 struct peer {
     sqlite3 *db;
@@ -265,8 +263,7 @@ static double time_peer(const struct rows *r, const char *dir, struct penchant_e
     return ok ? seconds : -1;
 }
 
-/* ---- ours -----------------------------------------------------------------------------
- */
+/* ---- ours ---------------------------------------------------------------------- */
 
 struct input {
     const char *events, *items, *map;
@@ -295,8 +292,7 @@ static double time_ours(const struct input *in, const char *dir, uint64_t *event
     return status ? -1 : seconds;
 }
 
-/* ---- the rounds -----------------------------------------------------------------------
- */
+/* ---- the rounds ---------------------------------------------------------------- */
 
 struct ingest {
     char dir[TEMP_DIR_SIZE];

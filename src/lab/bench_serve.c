@@ -103,8 +103,7 @@ static int make_shop(const struct serve_bench *b, struct penchant_error *err)
     return status;
 }
 
-/* ---- the server, a process of its own -------------------------------------------------
- */
+/* ---- the server, a process of its own ------------------------------------------ */
 
 struct other {
     pid_t pid;
@@ -175,8 +174,7 @@ static void stop(struct other *other)
         ;
 }
 
-/* ---- the load -------------------------------------------------------------------------
- */
+/* ---- the load ------------------------------------------------------------------ */
 
 static void recommend_path(void *cookie, uint64_t i, char path[HTTP_PATH_MAX])
 {

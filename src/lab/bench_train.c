@@ -36,8 +36,7 @@ struct train_bench {
     double flops_a_token; /* multiplications and additions, forward and backward */
 };
 
-/* ---- logs -----------------------------------------------------------------------------
- */
+/* ---- logs ---------------------------------------------------------------------- */
 
 /* Users with histories of random items, frequent ones more often. */
 static int make_log(struct history *h, uint32_t users, uint32_t length, uint32_t items,
@@ -88,8 +87,7 @@ static uint64_t *all_but_two(const struct history *h)
     return end;
 }
 
-/* ---- ours -----------------------------------------------------------------------------
- */
+/* ---- ours ---------------------------------------------------------------------- */
 
 struct run {
     double tokens_per_s, step_ms;
@@ -130,8 +128,7 @@ static double flops_a_token(const struct train_bench *b, const struct train_opti
     return 6 * (c->blocks * block + scores * d);
 }
 
-/* ---- the peer and the peak
- * -------------------------------------------------------------- */
+/* ---- the peer and the peak ----------------------------------------------------- */
 
 static int run_peer(const struct train_bench *b, const struct train_options *o,
                     uint32_t threads, double *tokens_per_s)
@@ -204,8 +201,7 @@ static double peak_bf16(void)
     return best;
 }
 
-/* ---- the command
- * ------------------------------------------------------------------------ */
+/* ---- the command --------------------------------------------------------------- */
 
 static int against_peer(struct train_bench *b, int argc, char **argv, bool json,
                         const char *csv, struct penchant_error *err)

@@ -17,8 +17,8 @@ static void make_random(struct bench_vectors *d, uint32_t queries)
     normal(d, d->queries, queries * d->dim);
 }
 
-/* Vectors in random directions whose standard deviation along the i-th of them is i^-1/2.
- */
+/* Vectors in random directions whose standard deviation along the i-th of them is
+   i^-1/2. */
 static void spectral(struct bench_vectors *d, float *x, const float *basis)
 {
     memset(x, 0, sizeof(float) * d->dim);

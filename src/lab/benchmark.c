@@ -171,8 +171,8 @@ static int work(struct benchmark *b, struct penchant_error *err)
         status = train(b, err);
     if (!getrusage(RUSAGE_SELF, &usage))
         b->peak_kb = usage.ru_maxrss;
-    /* The signal that ended the training must not end the report too; a second one kills.
-     */
+    /* The signal that ended the training must not end the report too; a second one
+       kills. */
     cli_stop = 0;
     if (!status)
         status = score(b, err);

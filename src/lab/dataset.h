@@ -31,8 +31,8 @@ struct dataset {
     struct catalog catalog; /* numbered as read, also after dataset_number() */
     uint32_t n_first;       /* users of the first file: [0, n_first) */
     uint32_t n_types;       /* numbers of event types; 0 when there is only one */
-    /* By dataset_number(): items whose first stage is s are [n_items[s - 1], n_items[s]).
-     */
+    /* By dataset_number(): items whose first stage is s are [n_items[s - 1],
+       n_items[s]). */
     uint32_t n_items[DATASET_STAGES];
     uint32_t *attr_start, *attr; /* (n_items + 1) attributes as CSR; NULL without any */
     uint32_t n_attributes;

@@ -26,8 +26,7 @@ static int make_world(struct demo *demo)
     return CLI_OK;
 }
 
-/* A server on the address asked for; by default on any port when the usual one is taken.
- */
+/* A server on the address asked for; by default on any port when the usual one is taken. */
 static int start_server(const struct demo *demo, struct penchant *shop,
                         struct server **out)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shoppers of the demo who go on shopping, and how often they take what they are shown.
- */
+/* Shoppers of the demo who go on shopping, and how often they take what they are shown. */
 #include <math.h>
 #include <stdio.h>
 #include <time.h>

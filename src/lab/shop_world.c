@@ -154,8 +154,7 @@ int32_t shop_world_find(const struct shop_world *w, const char *id)
     return strcmp(w->item[item].id, id) == 0 ? item : SHOP_NO_ITEM;
 }
 
-/* ---- the past ------------------------------------------------------------------------
- */
+/* ---- the past ------------------------------------------------------------------ */
 
 struct past {
     struct shop_act *act;

@@ -132,6 +132,7 @@ int loss_scratch_init(struct loss_scratch *s, const struct loss_tables *t)
     WANT(negative, shared, k * d);
     WANT(negative_t, shared, k * d);
     WANT(dnegative, shared, k * d);
+    WANT(correction, shared, k);
     WANT(id, !full, k);
 #undef WANT
     if (complete)
@@ -153,6 +154,7 @@ void loss_scratch_release(struct loss_scratch *s)
     free(s->negative);
     free(s->negative_t);
     free(s->dnegative);
+    free(s->correction);
     free(s->id);
     *s = (struct loss_scratch){0};
 }
@@ -183,14 +185,17 @@ static void give_back(const struct loss_tables *t, const struct loss_scratch *s,
 void loss_run(const struct loss_tables *t, struct loss_scratch *s,
               const struct loss_rows *r, float *dh, struct gradient *g)
 {
-    static loss_chunk_fn *const chunk[] = {
-        [TRAIN_FULL] = loss_chunk_full,
-        [TRAIN_SAMPLED] = loss_chunk_sampled,
-        [TRAIN_GBCE] = loss_chunk_gbce,
+    static const struct loss_kind *const kinds[] = {
+        [TRAIN_FULL] = &loss_full,
+        [TRAIN_SAMPLED] = &loss_sampled,
+        [TRAIN_GBCE] = &loss_gbce,
     };
+    const struct loss_kind *kind = kinds[t->loss];
     const size_t d = t->model->config.dim;
     uint32_t at[LOSS_ROWS], target[LOSS_ROWS];
     memset(dh, 0, r->n * d * sizeof(*dh));
+    if (kind->begin)
+        kind->begin(t, s, r->rng);
     for (size_t i = 0; i < r->n;) {
         size_t rows = 0;
         for (; i < r->n && rows < LOSS_ROWS; i++) {
@@ -204,8 +209,10 @@ void loss_run(const struct loss_tables *t, struct loss_scratch *s,
             break;
         if (s->unit)
             normalise_rows(t, s, rows);
-        chunk[t->loss](t, s, target, rows, r, g);
+        kind->chunk(t, s, target, rows, r, g);
         g->targets += rows;
         give_back(t, s, at, rows, dh);
     }
+    if (kind->end)
+        kind->end(t, s, g);
 }

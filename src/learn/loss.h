@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The losses over output rows, with their gradients in the same pass. For row t with a
- * target: full     -log softmax over all items sampled  the same over the target and
- * `negatives` items shared by a chunk of rows, drawn half uniformly and half by
- * frequency; a negative's score is lowered by the log of how often it is expected among
- * them (logQ: Bengio and Senecal 2008, Yi et al. 2019), and a negative that is the target
- * does not count gbce     binary cross-entropy with `negatives` items of its own for
- * every row, uniform, the positive's probability to the power beta (gSASRec, Petrov and
- * Macdonald 2023, t = 0.75) Everything is multiplied by `weight` (1 / targets of the
- * step) on the way back.
+ * target:
+ *   full     -log softmax over all items
+ *   sampled  the same over the target and `negatives` items shared by the rows of a call,
+ *            drawn half uniformly and half by frequency; a negative's score is lowered by
+ *            the log of how often it is expected among them (logQ: Bengio and Senecal
+ *            2008, Yi et al. 2019), and a negative that is the target does not count
+ *   gbce     binary cross-entropy with `negatives` items of its own for every row,
+ *            uniform, the positive's probability to the power beta (gSASRec, Petrov and
+ *            Macdonald 2023, t = 0.75)
+ * Everything is multiplied by `weight` (1 / targets of the step) on the way back.
  */
 #ifndef LEARN_LOSS_H
 #define LEARN_LOSS_H
@@ -45,8 +47,7 @@ void loss_tables_release(struct loss_tables *t);
 /* Makes the tables anew after the parameters have changed. */
 void loss_tables_update(struct loss_tables *t, struct pool *pool);
 
-/* The vectors that tokens use, for network_pass.vectors; NULL: made from the parameters.
- */
+/* The vectors that tokens use, for network_pass.vectors; NULL: made from the parameters. */
 const float *loss_token_vectors(const struct loss_tables *t);
 
 /* (n_items, d) as scores use them; full softmax and gbce only. */
@@ -54,12 +55,12 @@ const float *loss_scored_vectors(const struct loss_tables *t);
 
 /* Scratch of one thread. */
 struct loss_scratch {
-    float *h, *dh;      /* (LOSS_ROWS, d) rows with a target, and their gradients */
-    float *unit;        /* (LOSS_ROWS, d) h / |h|, when normalised */
-    float *score;       /* (rows at a time, n_items or negatives + 1) */
-    float *probability; /* (LOSS_ROWS, ..) kept for the items' gradient, without bf16 */
+    float *h, *dh; /* (LOSS_ROWS, d) rows with a target, and their gradients */
+    float *unit;   /* (LOSS_ROWS, d) h / |h|, when normalised */
+    float *score;  /* (rows at a time, n_items or negatives + 1) */
     uint32_t *h_along, *h_down, *p_along, *p_down; /* pairs */
     float *negative, *negative_t, *dnegative; /* (negatives, d), (d, negatives), .. */
+    float *correction;                        /* (negatives) */
     uint32_t *id;                             /* (negatives) */
     uint32_t rows;                            /* rows of scores at a time */
 };
@@ -79,10 +80,17 @@ struct loss_rows {
 void loss_run(const struct loss_tables *t, struct loss_scratch *s,
               const struct loss_rows *r, float *dh, struct gradient *g);
 
-/* One chunk of at most LOSS_ROWS rows that all have targets; s->h is filled. */
-typedef void loss_chunk_fn(const struct loss_tables *t, struct loss_scratch *s,
-                           const uint32_t *target, size_t rows, const struct loss_rows *r,
-                           struct gradient *g);
-loss_chunk_fn loss_chunk_full, loss_chunk_sampled, loss_chunk_gbce;
+/*
+ * One loss: chunk() does at most LOSS_ROWS rows that all have targets, in s->h, and
+ * leaves s->dh; begin() and end() stand around all chunks of a call. May be NULL.
+ */
+struct loss_kind {
+    void (*begin)(const struct loss_tables *t, struct loss_scratch *s, struct rng *rng);
+    void (*chunk)(const struct loss_tables *t, struct loss_scratch *s,
+                  const uint32_t *target, size_t rows, const struct loss_rows *r,
+                  struct gradient *g);
+    void (*end)(const struct loss_tables *t, struct loss_scratch *s, struct gradient *g);
+};
+extern const struct loss_kind loss_full, loss_sampled, loss_gbce;
 
 #endif

@@ -103,9 +103,9 @@ static void bf16_rows(const struct loss_tables *t, struct loss_scratch *s,
                                        .ldc = d});
 }
 
-void loss_chunk_full(const struct loss_tables *t, struct loss_scratch *s,
-                     const uint32_t *target, size_t rows, const struct loss_rows *r,
-                     struct gradient *g)
+static void full_chunk(const struct loss_tables *t, struct loss_scratch *s,
+                       const uint32_t *target, size_t rows, const struct loss_rows *r,
+                       struct gradient *g)
 {
     const size_t d = t->model->config.dim, n = t->model->config.n_items;
     if (!t->bf16) {
@@ -128,3 +128,5 @@ void loss_chunk_full(const struct loss_tables *t, struct loss_scratch *s,
                                        .ldc = d,
                                        .add = true});
 }
+
+const struct loss_kind loss_full = {.chunk = full_chunk};

@@ -25,9 +25,9 @@ static double log_misses(const float *p, size_t n)
     return sum - log(product);
 }
 
-void loss_chunk_gbce(const struct loss_tables *t, struct loss_scratch *s,
-                     const uint32_t *target, size_t rows, const struct loss_rows *r,
-                     struct gradient *g)
+static void gbce_chunk(const struct loss_tables *t, struct loss_scratch *s,
+                       const uint32_t *target, size_t rows, const struct loss_rows *r,
+                       struct gradient *g)
 {
     const struct model *m = t->model;
     const size_t d = m->config.dim, n = t->negatives;
@@ -52,3 +52,5 @@ void loss_chunk_gbce(const struct loss_tables *t, struct loss_scratch *s,
         t->k->add_scaled(gradient_row(g, target[i]), h, -beta * miss * weight, d);
     }
 }
+
+const struct loss_kind loss_gbce = {.chunk = gbce_chunk};

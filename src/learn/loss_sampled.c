@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax over the target and items drawn for a chunk of rows. */
+/* Softmax over the target and items drawn for all rows of a call. */
 #include <math.h>
 #include <string.h>
 
@@ -7,8 +7,9 @@
 
 static float expected_log(const struct loss_tables *t, uint32_t item)
 {
-    const float uniform = 0.5f / (float)t->model->config.n_items;
-    return logf((float)t->negatives * (uniform + 0.5f * t->frequency[item]));
+    const uint32_t uniform = (t->negatives + 1) / 2; /* as draw() does */
+    return logf((float)uniform / (float)t->model->config.n_items +
+                (float)(t->negatives - uniform) * t->frequency[item]);
 }
 
 static void draw(const struct loss_tables *t, struct loss_scratch *s, struct rng *rng)
@@ -55,32 +56,50 @@ static void gather(const struct loss_tables *t, struct loss_scratch *s)
     }
 }
 
+static void sampled_begin(const struct loss_tables *t, struct loss_scratch *s,
+                          struct rng *rng)
+{
+    draw(t, s, rng);
+    gather(t, s);
+    for (size_t j = 0; j < t->negatives; j++)
+        s->correction[j] = expected_log(t, s->id[j]);
+    memset(s->dnegative, 0, t->negatives * (size_t)t->model->config.dim * sizeof(float));
+}
+
 /* One row's scores to gradients; the last column is the target. */
 static void row_gradient(const struct loss_tables *t, const struct loss_scratch *s,
-                         const float *correction, float *score, uint32_t target,
-                         float weight, struct gradient *g)
+                         float *score, uint32_t target, float weight, struct gradient *g)
 {
     const size_t n = t->negatives;
     const float at = score[n];
     float top;
     for (size_t j = 0; j < n; j++)
-        score[j] = s->id[j] == target ? -1e30f : score[j] - correction[j];
+        score[j] = s->id[j] == target ? -1e30f : score[j] - s->correction[j];
     const float sum = t->k->exp_row(score, &top, n + 1);
     g->loss += (double)(top - at) + log((double)sum);
     score[n] -= sum;
     t->k->scale(score, weight / sum, n + 1);
 }
 
-void loss_chunk_sampled(const struct loss_tables *t, struct loss_scratch *s,
-                        const uint32_t *target, size_t rows, const struct loss_rows *r,
-                        struct gradient *g)
+/* What row i gives to its target and the target to it. */
+static void target_gradient(const struct loss_tables *t, struct loss_scratch *s, size_t i,
+                            uint32_t target, float p, struct gradient *g)
+{
+    const size_t d = t->model->config.dim;
+    float vector[1024];
+    scored_vector(t, target, vector);
+    t->k->add_scaled(s->dh + i * d, vector, p, d);
+    memcpy(vector, s->h + i * d, d * sizeof(float));
+    t->k->scale(vector, p, d);
+    add_item(t, g, target, vector);
+}
+
+static void sampled_chunk(const struct loss_tables *t, struct loss_scratch *s,
+                          const uint32_t *target, size_t rows, const struct loss_rows *r,
+                          struct gradient *g)
 {
     const size_t d = t->model->config.dim, n = t->negatives, cols = n + 1;
-    float vector[1024], *correction = s->dnegative; /* free until the end */
-    draw(t, s, r->rng);
-    gather(t, s);
-    for (size_t j = 0; j < n; j++)
-        correction[j] = expected_log(t, s->id[j]);
+    float vector[1024];
     t->k->gemm(&(struct gemm){.m = rows,
                               .n = n,
                               .k = d,
@@ -95,7 +114,7 @@ void loss_chunk_sampled(const struct loss_tables *t, struct loss_scratch *s,
         float *row = s->score + i * cols;
         scored_vector(t, target[i], vector);
         row[n] = t->k->dot(s->h + i * d, vector, d);
-        row_gradient(t, s, correction, row, target[i], r->weight, g);
+        row_gradient(t, s, row, target[i], r->weight, g);
     }
     t->k->gemm(&(struct gemm){.m = rows,
                               .n = d,
@@ -116,15 +135,18 @@ void loss_chunk_sampled(const struct loss_tables *t, struct loss_scratch *s,
                               .b = s->h,
                               .ldb = d,
                               .c = s->dnegative,
-                              .ldc = d});
-    for (size_t j = 0; j < n; j++)
-        add_item(t, g, s->id[j], s->dnegative + j * d);
-    for (size_t i = 0; i < rows; i++) {
-        const float p = s->score[i * cols + n];
-        scored_vector(t, target[i], vector);
-        t->k->add_scaled(s->dh + i * d, vector, p, d);
-        memcpy(vector, s->h + i * d, d * sizeof(float));
-        t->k->scale(vector, p, d);
-        add_item(t, g, target[i], vector);
-    }
+                              .ldc = d,
+                              .add = true});
+    for (size_t i = 0; i < rows; i++)
+        target_gradient(t, s, i, target[i], s->score[i * cols + n], g);
 }
+
+static void sampled_end(const struct loss_tables *t, struct loss_scratch *s,
+                        struct gradient *g)
+{
+    for (size_t j = 0; j < t->negatives; j++)
+        add_item(t, g, s->id[j], s->dnegative + j * (size_t)t->model->config.dim);
+}
+
+const struct loss_kind loss_sampled = {
+    .begin = sampled_begin, .chunk = sampled_chunk, .end = sampled_end};

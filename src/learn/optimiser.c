@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 int optimiser_init(struct optimiser *o, const struct model *m, float decay)
 {
     *o = (struct optimiser){
         .beta1 = 0.9f, .beta2 = 0.98f, .epsilon = 1e-8f, .decay = decay};
-    o->mean = calloc(m->n_params, sizeof(float));
-    o->square = calloc(m->n_params, sizeof(float));
+    o->mean = memory_floats(m->n_params);
+    o->square = memory_floats(m->n_params);
     if (o->mean && o->square)
         return PENCHANT_OK;
     optimiser_release(o);
@@ -23,6 +25,9 @@ void optimiser_release(struct optimiser *o)
     free(o->square);
     *o = (struct optimiser){0};
 }
+
+/* Rows of a large table lie far apart: those to come are asked for early. */
+enum { ROWS_AHEAD = 4, LINE_FLOATS = 16 };
 
 struct update {
     struct optimiser *o;
@@ -53,14 +58,32 @@ static void update_range(const struct update *u, size_t at, const float *gradien
     u->g->k->adam(&a);
 }
 
+static void fetch_row(const struct update *u, size_t at, size_t d)
+{
+    for (size_t j = 0; j < d; j += LINE_FLOATS) {
+        __builtin_prefetch(u->m->param + at + j, 1);
+        __builtin_prefetch(u->o->mean + at + j, 1);
+        __builtin_prefetch(u->o->square + at + j, 1);
+    }
+}
+
+static void update_rows(const struct update *u, const struct model_tensor *t)
+{
+    const size_t d = t->cols, ahead = (size_t)ROWS_AHEAD * u->parts;
+    for (size_t i = u->part; i < u->g->n_rows; i += u->parts) {
+        if (i + ahead < u->g->n_rows)
+            fetch_row(u, t->offset + u->g->row[i + ahead] * d, d);
+        update_range(u, t->offset + u->g->row[i] * d, u->g->value + i * d, d, true);
+    }
+}
+
 static int update_tensor(void *arg, const struct model_tensor *t)
 {
     const struct update *u = arg;
     const size_t d = t->cols;
     const bool item = t == &u->m->item;
     if (item && !u->g->item) {
-        for (uint32_t i = u->part; i < u->g->n_rows; i += u->parts)
-            update_range(u, t->offset + u->g->row[i] * d, u->g->value + i * d, d, true);
+        update_rows(u, t);
         return 0;
     }
     const size_t n = (size_t)t->rows * d;

@@ -53,8 +53,7 @@ struct trainer {
     bool stop;
 };
 
-/* ---- life ---------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------- */
 
 static int count_events(struct trainer *t)
 {
@@ -155,8 +154,7 @@ static int trainer_init(struct trainer *t, struct penchant_error *err)
     return PENCHANT_OK;
 }
 
-/* ---- one step ------------------------------------------------------------------------
- */
+/* ---- one step ------------------------------------------------------------------ */
 
 static void run_group(void *arg, uint32_t i)
 {
@@ -268,8 +266,7 @@ static int step(struct trainer *t, uint32_t first, uint32_t *end,
     return PENCHANT_OK;
 }
 
-/* ---- epochs --------------------------------------------------------------------------
- */
+/* ---- epochs -------------------------------------------------------------------- */
 
 static void fill_report(struct trainer *t)
 {

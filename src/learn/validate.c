@@ -40,8 +40,8 @@ void validation_release(struct validation *v)
     *v = (struct validation){0};
 }
 
-/* Scores are made for a block of items at a time, so that memory does not grow with both.
- */
+/* Scores are made for a block of items at a time, so that memory does not grow with
+   both. */
 struct ranking {
     const struct validation *v;
     const struct model *m;

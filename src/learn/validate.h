@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NDCG@10 of a model on the validation events of its training data, for early stopping.
- */
+/* NDCG@10 of a model on the validation events of its training data, for early stopping. */
 #ifndef LEARN_VALIDATE_H
 #define LEARN_VALIDATE_H
 

@@ -101,8 +101,7 @@ static void drop(const struct block *b, float *x, size_t n, uint32_t place)
         b->k->dropout(x, n, &d);
 }
 
-/* ---- attention over the sequences of a batch ------------------------------------------
- */
+/* ---- attention over the sequences of a batch ----------------------------------- */
 
 static struct attention attention_of(const struct block *b, uint32_t s, uint32_t head)
 {
@@ -176,8 +175,7 @@ static void multiply_gate(const struct block *b, float *out, size_t out_stride,
         b->k->multiply(out + t * out_stride, x + t * x_stride, y + t * d, d);
 }
 
-/* ---- the block ------------------------------------------------------------------------
- */
+/* ---- the block ----------------------------------------------------------------- */
 
 /* What goes into W_out: A V, or U * LN(A V). */
 static const float *attention_branch(const struct block *b, const float *x)

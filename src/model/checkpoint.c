@@ -41,8 +41,7 @@ enum { MAX_HEADER = 100 * 1000 * 1000, MAX_NAME = 64 };
 static const char *const start_name = "item_attribute_start", *const attr_name =
                                                                   "item_attribute";
 
-/* ---- writing ------------------------------------------------------------------------
- */
+/* ---- writing ------------------------------------------------------------------- */
 
 struct writing {
     struct json_writer json;
@@ -177,8 +176,7 @@ int checkpoint_save(const char *path, const struct model *m,
     return status;
 }
 
-/* ---- reading ------------------------------------------------------------------------
- */
+/* ---- reading ------------------------------------------------------------------- */
 
 struct reading {
     const char *path;

@@ -65,8 +65,7 @@ static size_t slab_floats(const struct model_config *c)
     return (size_t)c->blocks * 2 * c->max_length * c->dim;
 }
 
-/* ---- life ---------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------- */
 
 int encoder_new(struct encoder **out, const struct model *m, struct penchant_error *err)
 {
@@ -151,8 +150,7 @@ uint64_t encoder_state_events(const struct encoder_state *s)
     return s->next;
 }
 
-/* ---- one position -------------------------------------------------------------------
- */
+/* ---- one position -------------------------------------------------------------- */
 
 static void embed(const struct encoder *e, const struct encoder_state *s, uint32_t t,
                   float *x)
@@ -279,8 +277,7 @@ static void position_step(const struct encoder *e, const struct encoder_state *s
         block_step(e, s, i, t, target_time, x, s->work + e->model->config.dim);
 }
 
-/* ---- the window ---------------------------------------------------------------------
- */
+/* ---- the window ---------------------------------------------------------------- */
 
 static float since_first(const struct encoder_state *s, int64_t ts_us)
 {

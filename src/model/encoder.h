@@ -16,8 +16,7 @@
 
 struct encoder_state;
 
-/* Ready-made tables of one model for serving; share it between threads, it is read only.
- */
+/* Ready-made tables of one model for serving; share it between threads, it is read only. */
 struct encoder;
 
 int encoder_new(struct encoder **out, const struct model *m, struct penchant_error *err);
@@ -43,8 +42,7 @@ void encoder_append(const struct encoder *e, struct encoder_state *s,
                     const uint32_t *item, const uint8_t *type, const int64_t *ts_us,
                     size_t n);
 
-/* The query vector (dim) for a request at now_us; 0, or -1 while no known item went in.
- */
+/* The query vector (dim) for a request at now_us; 0, or -1 while no known item went in. */
 int encoder_query(const struct encoder *e, struct encoder_state *s, int64_t now_us,
                   float *vector);
 

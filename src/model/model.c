@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/rng.h"
 #include "kernels/kernels.h"
 
-/* ---- layout -------------------------------------------------------------------------
- */
+/* ---- layout -------------------------------------------------------------------- */
 
 static void place(struct model *m, struct model_tensor *t, const char *name,
                   uint32_t rows, uint32_t cols)
@@ -113,14 +113,12 @@ int model_new(struct model **out, const struct model_config *config,
     if (!attr_start)
         m->config.n_attributes = 0;
     place_all(m);
-    const size_t bytes = m->n_params * sizeof(float);
-    m->param = aligned_alloc(64, bytes);
+    m->param = memory_floats(m->n_params);
     if (!m->param ||
         (m->config.n_attributes && copy_attributes(m, attr_start, attr) != 0)) {
         model_free(m);
         return error_memory(err);
     }
-    memset(m->param, 0, bytes);
     *out = m;
     return PENCHANT_OK;
 }
@@ -183,8 +181,7 @@ int model_each_tensor(const struct model *m,
     return stop ? stop : fn(arg, &m->item);
 }
 
-/* ---- values -------------------------------------------------------------------------
- */
+/* ---- values -------------------------------------------------------------------- */
 
 struct initialiser {
     struct model *m;

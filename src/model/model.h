@@ -4,12 +4,13 @@
  * section 4). SASRec (Kang and McAuley 2018) and HSTU (Zhai et al. 2024) are settings of
  * it.
  *
- *   item vector   e_i = E[i] + sum over the item's attributes of A[attribute] /
- * sqrt(count) token         x_t = sqrt(d) e_item + T[type] + G[gap bucket] + P[t] block
- * a   = LN(x);  [U,V,Q,K] = f(a W_in)        f = SiLU (gated) or identity A_ts =
- * act(Q_t.K_s / sqrt(dh) + b_pos[t-s] + b_time[bucket(t'_t - t_s)]) x   = x + (U * LN(A
- * V)) W_out  (gated)   or   x + (A V) W_out x   = x + relu(LN(x) W_1) W_2 (ffn) output
- * h_t = LN(x_t);  score(i) = h_t . e_i, or cos(h_t, e_i) / temperature
+ *   item vector  e_i  = E[i] + sum over its attributes of A[attribute] / sqrt(count)
+ *   token        x_t  = sqrt(d) e_item + T[type] + G[gap bucket] + P[t]
+ *   block        a    = LN(x);  [U,V,Q,K] = f(a W_in),  f = SiLU (gated) or identity
+ *                A_ts = act(Q_t.K_s / sqrt(dh) + b_pos[t-s] + b_time[bucket(t'_t - t_s)])
+ *                x    = x + (U * LN(A V)) W_out  (gated)  or  x + (A V) W_out
+ *                x    = x + relu(LN(x) W_1) W_2  (with a feed-forward)
+ *   output       h_t  = LN(x_t);  score(i) = h_t . e_i  or  cos(h_t, e_i) / temperature
  *
  * act is a causal softmax, or SiLU / max_length. t'_t is the time of the event to be
  * predicted at position t: the next one's, or now. All parameters live in one slab of

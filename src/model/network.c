@@ -106,8 +106,7 @@ void network_free(struct network *net)
     free(net);
 }
 
-/* ---- tokens -------------------------------------------------------------------------
- */
+/* ---- tokens -------------------------------------------------------------------- */
 
 /* The gap of a token: the time since the one before in its sequence. */
 static uint32_t gap_of(const struct batch *b, uint32_t t, uint32_t first)
@@ -165,8 +164,7 @@ static void drop(const struct network *net, const struct network_pass *p, float 
         net->k->dropout(x, (size_t)p->batch->n * p->model->config.dim, &d);
 }
 
-/* ---- the pass -----------------------------------------------------------------------
- */
+/* ---- the pass ------------------------------------------------------------------ */
 
 static struct block block_of(struct network *net, const struct network_pass *p,
                              uint32_t i)

@@ -29,8 +29,8 @@ void batch_clear(struct batch *b);
 
 struct network;
 
-/* Scratch for batches of up to cap tokens of this model's configuration; NULL: no memory.
- */
+/* Scratch for batches of up to cap tokens of this model's configuration; NULL: no
+   memory. */
 struct network *network_new(const struct model *m, uint32_t cap);
 void network_free(struct network *net);
 

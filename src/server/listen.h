@@ -15,8 +15,7 @@ int listen_parse(const char *text, struct sockaddr_storage *out, socklen_t *len,
 /* 127.0.0.0/8, ::1, and the former mapped into IPv6. */
 bool listen_is_loopback(const struct sockaddr_storage *a);
 
-/* Binds and listens, non-blocking; *port is what the system gave. The caller closes *fd.
- */
+/* Binds and listens, non-blocking; *port is what the system gave. The caller closes *fd. */
 int listen_open(const struct sockaddr_storage *a, socklen_t len, int *fd, uint16_t *port,
                 struct penchant_error *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For those who run it: health, readiness, metrics, and the description of the interface.
- */
+/* For those who run it: health, readiness, metrics, and the description of the
+   interface. */
 #include "server/openapi_text.h"
 #include "server/routes.h"
 #include "server/server_state.h"

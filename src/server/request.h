@@ -63,8 +63,7 @@ struct request {
 struct request *request_new(struct server *s, const char *target);
 void request_free(struct request *r);
 
-/* ---- answers ------------------------------------------------------------------------
- */
+/* ---- answers ------------------------------------------------------------------- */
 
 /* Begins a JSON answer of that HTTP status; write into the returned writer. */
 struct json_writer request_json(struct request *r, unsigned status);
@@ -77,15 +76,13 @@ void request_problem(struct request *r, unsigned status, const char *format, ...
 void request_fault(struct request *r, size_t index, size_t line, const char *field,
                    const char *reason);
 
-/* The answer to a call of the library that failed; logs what is not the caller's fault.
- */
+/* The answer to a call of the library that failed; logs what is not the caller's fault. */
 void request_failed(struct request *r, const struct penchant_error *err);
 
 /* Reason phrase of the statuses that are used here. */
 const char *request_phrase(unsigned status);
 
-/* ---- input --------------------------------------------------------------------------
- */
+/* ---- input --------------------------------------------------------------------- */
 
 /* The body as one JSON object, or NULL after a 400. The caller's reference. */
 json_t *request_object(struct request *r);

@@ -34,8 +34,7 @@ enum {
     MAX_DROPPED_BODY = 16 << 20,
 };
 
-/* ---- logging ------------------------------------------------------------------------
- */
+/* ---- logging ------------------------------------------------------------------- */
 
 void server_log(struct server *s, int level, const char *format, ...)
 {
@@ -59,8 +58,7 @@ on_library_log(void *cookie, const char *format, va_list args)
     server_log(cookie, PENCHANT_DEBUG, "http_library message=\"%s\"", text);
 }
 
-/* ---- waiting for commits ------------------------------------------------------------
- */
+/* ---- waiting for commits ------------------------------------------------------- */
 
 bool server_suspend(struct request *r)
 {
@@ -87,8 +85,7 @@ void server_resume(struct request *r)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- one request --------------------------------------------------------------------
- */
+/* ---- one request --------------------------------------------------------------- */
 
 static void *on_target(void *cookie, const char *target,
                        struct MHD_Connection *connection)
@@ -260,8 +257,7 @@ static enum MHD_Result on_request(void *cookie, struct MHD_Connection *connectio
     return MHD_NO;
 }
 
-/* ---- life ---------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------- */
 
 static void server_free(struct server *s)
 {

@@ -29,8 +29,8 @@ struct url {
 int url_parse(struct url *u, const char *target, struct penchant_error *err);
 void url_release(struct url *u);
 
-/* Whether the path fits a pattern such as /v1/items/{id}/similar; {..} takes any segment.
- */
+/* Whether the path fits a pattern such as /v1/items/{id}/similar; {..} takes any
+   segment. */
 bool url_fits(const struct url *u, const char *pattern);
 
 #endif

@@ -39,8 +39,7 @@ struct store_item {
     bool available, deleted;
 };
 
-/* Scans call back per row, in order of number; a non-zero answer ends the scan with it.
- */
+/* Scans call back per row, in order of number; a non-zero answer ends the scan with it. */
 typedef int store_name_fn(void *cookie, uint32_t id, const char *name);
 typedef int store_item_fn(void *cookie, uint32_t id, const struct store_item *item);
 typedef int store_event_fn(void *cookie, const struct event *e);
