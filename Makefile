@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo | test [T=name] | check | install PREFIX=/usr/local | bench | format | clean
-# SAN=address,undefined (or thread) builds everything so, into its own folder.
+# SAN=address,undefined (or thread) builds everything so, into its own folder; V=1 shows commands.
 
 comma   := ,
 BUILD   := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 PREFIX  ?= /usr/local
 DESTDIR ?=
+Q       := $(if $(V),,@)
 CC      := gcc
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
            -Wvla -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough $(if $(WERROR),-Werror)
@@ -63,7 +64,8 @@ $(BUILD)/server/openapi_text.o: docs/openapi.json
 
 $(BUILD)/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
 
 $(BUILD)/inner.a: $(OBJ) $(APP_OBJ)
 	@rm -f $@; ar rcs $@ $^
@@ -74,14 +76,17 @@ $(BUILD)/libpenchant.a: $(OBJ)
 	@rm -f $@; ar rcs $@ $(BUILD)/libpenchant.o
 
 $(BUILD)/libpenchant.so: $(OBJ)
-	$(CC) -shared -Wl,-soname,libpenchant.so.0 $(LDFLAGS) $^ $(LIBS) -o $@
+	@echo "  LINK  $@"
+	$(Q)$(CC) -shared -Wl,-soname,libpenchant.so.0 $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(BUILD)/penchant: $(BUILD)/cli/main.o $(BUILD)/inner.a
-	$(CC) $(LDFLAGS) $^ -lmicrohttpd $(LIBS) -o $@
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS) $^ -lmicrohttpd $(LIBS) -o $@
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/inner.a
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $< $(BUILD)/inner.a -lcmocka -lmicrohttpd $(LIBS) -o $@
+	@echo "  TEST  $<"
+	$(Q)$(CC) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $< $(BUILD)/inner.a -lcmocka -lmicrohttpd $(LIBS) -o $@
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
