@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "base/timestamps.h"
 
 #define SECOND INT64_C(1000000)
 #define NOON   (INT64_C(1600000000) * SECOND)
@@ -174,8 +175,8 @@ static void test_clean__times_may_jump_back(void **state)
     for (uint32_t i = 0; i < 400; i++)
         click(c, 2, i, EVENT_VIEW, NOON + (int64_t)(400 - i) * 86400 * SECOND);
     assert_false(cleaner_is_bot(c, 2));
-    click(c, 3, 1, EVENT_VIEW, EVENT_TIME_MAX_US);
-    assert_int_equal(click(c, 3, 1, EVENT_VIEW, EVENT_TIME_MAX_US), CLEAN_DOUBLE_CLICK);
+    click(c, 3, 1, EVENT_VIEW, TIMESTAMP_MAX_US);
+    assert_int_equal(click(c, 3, 1, EVENT_VIEW, TIMESTAMP_MAX_US), CLEAN_DOUBLE_CLICK);
 }
 
 static void test_clean__users_and_items_may_come_in_any_order(void **state)

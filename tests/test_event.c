@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "base/timestamps.h"
+
 static struct penchant_event good(void)
 {
     return (struct penchant_event){.user_id = "u1",
@@ -107,7 +109,7 @@ static void test_event__good_events_pass(void **state)
     e = good();
     e.event = "a.name-of_our0wn", e.value = -1.5, e.quantity = 0, e.timestamp_us = 0;
     assert_null(refused(&e));
-    e.timestamp_us = EVENT_TIME_MAX_US;
+    e.timestamp_us = TIMESTAMP_MAX_US;
     assert_null(refused(&e));
     char id[PENCHANT_ID_MAX + 1];
     memset(id, 'x', PENCHANT_ID_MAX);
@@ -201,7 +203,7 @@ static void test_event__bad_numbers_are_refused(void **state)
     e = good();
     e.timestamp_us = -1;
     assert_string_equal(refused(&e), "timestamp");
-    e.timestamp_us = EVENT_TIME_MAX_US + 1;
+    e.timestamp_us = TIMESTAMP_MAX_US + 1;
     assert_string_equal(refused(&e), "timestamp");
 }
 

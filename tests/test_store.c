@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/rng.h"
+#include "base/timestamps.h"
 #include "store/store.h"
 
 struct fixture {
@@ -429,7 +430,7 @@ static void test_store__holds_the_largest_values(void **state)
         items[i] = UINT32_MAX - 1 - i;
     const struct store_slate slate = {.id = "r", .n = 1000, .items = items};
     struct event e = event_of(1, NAMES_NONE - 1, NAMES_NONE - 1);
-    e.ts_us = EVENT_TIME_MAX_US;
+    e.ts_us = TIMESTAMP_MAX_US;
     e.value = 1e308;
     e.extra = text;
     begin(f);

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/timestamps.h"
 #include "behaviour/check.h"
 
 static const char *const type_name[EVENT_KNOWN_TYPES] = {
@@ -133,7 +134,7 @@ int event_check(const struct penchant_event *e, size_t index, struct penchant_er
     if (!e->item_id && strcmp(e->event, type_name[EVENT_SEARCH]) != 0)
         return error_field(err, PENCHANT_EINVALID, index, "item_id",
                            "item_id is required unless the event is a search");
-    if (e->timestamp_us < 0 || e->timestamp_us > EVENT_TIME_MAX_US)
+    if (e->timestamp_us < 0 || e->timestamp_us > TIMESTAMP_MAX_US)
         return error_field(err, PENCHANT_EINVALID, index, "timestamp",
                            "timestamp is not between the years 1970 and 9999");
     if ((rc = check_id(e->item_id, index, "item_id", err)) != 0 ||

@@ -35,9 +35,7 @@ enum event_type {
 
 enum { EVENT_MAX_TYPES = 256, EVENT_NAME_MAX = 64 };
 
-/* The last microsecond of the year 9999, and the first of 1990: what lies before 1990 is
-   a position and no time. */
-#define EVENT_TIME_MAX_US  INT64_C(253402300799999999)
+/* The first microsecond of 1990: what lies before is a position and no time. */
 #define EVENT_CLOCK_MIN_US INT64_C(631152000000000)
 
 struct event {

@@ -11,8 +11,8 @@
 #define BEHAVIOUR_EXPORT_H
 
 #include "base/buf.h"
+#include "base/timestamps.h"
 #include "behaviour/columns.h"
-#include "behaviour/timestamps.h"
 
 struct export_shape {
     enum columns_kind kind;

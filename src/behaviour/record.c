@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/timestamps.h"
 #include "behaviour/catalog.h"
 #include "behaviour/numbers.h"
-#include "behaviour/timestamps.h"
 
 static int refuse(enum column c, const char *reason, struct penchant_error *err)
 {

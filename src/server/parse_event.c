@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/parse_event.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "base/timestamps.h"
 
 static const char *type_name(const json_t *json)
 {
@@ -68,141 +69,33 @@ int parse_bool(const json_t *json, const char *field, bool *out,
     return PENCHANT_OK;
 }
 
-/* Days from 1970-01-01 of a date of the Gregorian calendar (Hinnant, days_from_civil). */
-static int64_t days_from_civil(int64_t y, int64_t m, int64_t d)
+/* A number as import would find it written; more digits than it reads are out of range. */
+static void number_text(const json_t *json, char *text, size_t size)
 {
-    y -= m <= 2;
-    const int64_t era = y / 400, yoe = y - era * 400;
-    const int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-    const int64_t doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-    return era * 146097 + doe - 719468;
-}
-
-static int64_t days_in_month(int64_t y, int64_t m)
-{
-    static const char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    const bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-    return m == 2 && leap ? 29 : days[m - 1];
-}
-
-/* Reads exactly n digits at *s and moves it; -1 when they are not there. */
-static int64_t digits(const char **s, int n)
-{
-    int64_t v = 0;
-    for (int i = 0; i < n; i++, ++*s) {
-        if (**s < '0' || **s > '9')
-            return -1;
-        v = v * 10 + (**s - '0');
-    }
-    return v;
-}
-
-static bool skip(const char **s, const char *any_of)
-{
-    if (!**s || !strchr(any_of, **s))
-        return false;
-    ++*s;
-    return true;
-}
-
-/* ".5" and ".123456789" to microseconds; further digits are cut off. */
-static bool fraction(const char **s, int64_t *us)
-{
-    *us = 0;
-    if (!skip(s, "."))
-        return true;
-    int n = 0;
-    for (int64_t unit = 100000; **s >= '0' && **s <= '9'; ++*s, n++, unit /= 10)
-        *us += unit * (**s - '0');
-    return n > 0 && n <= 18;
-}
-
-static bool offset(const char **s, int64_t *seconds)
-{
-    *seconds = 0;
-    if (skip(s, "Zz"))
-        return true;
-    const bool behind = **s == '-';
-    if (!skip(s, "+-"))
-        return false;
-    const int64_t hours = digits(s, 2);
-    if (hours < 0 || hours > 23 || !skip(s, ":"))
-        return false;
-    const int64_t minutes = digits(s, 2);
-    if (minutes < 0 || minutes > 59)
-        return false;
-    *seconds = (hours * 3600 + minutes * 60) * (behind ? -1 : 1);
-    return true;
-}
-
-bool parse_rfc3339(const char *s, int64_t *us)
-{
-    const int64_t year = digits(&s, 4);
-    if (year < 1970 || !skip(&s, "-"))
-        return false;
-    const int64_t month = digits(&s, 2);
-    if (month < 1 || month > 12 || !skip(&s, "-"))
-        return false;
-    const int64_t day = digits(&s, 2);
-    if (day < 1 || day > days_in_month(year, month) || !skip(&s, "Tt "))
-        return false;
-    const int64_t hour = digits(&s, 2);
-    if (hour < 0 || hour > 23 || !skip(&s, ":"))
-        return false;
-    const int64_t minute = digits(&s, 2);
-    if (minute < 0 || minute > 59 || !skip(&s, ":"))
-        return false;
-    const int64_t second = digits(&s, 2); /* 60: a leap second */
-    int64_t micro, ahead;
-    if (second < 0 || second > 60 || !fraction(&s, &micro) || !offset(&s, &ahead) || *s)
-        return false;
-    const int64_t days = days_from_civil(year, month, day);
-    *us = (days * 86400 + hour * 3600 + minute * 60 + second - ahead) * 1000000 + micro;
-    return true;
-}
-
-/* Microseconds in the unit that a number of this size is in; 0: nanoseconds. */
-static int64_t unit_of(int64_t number)
-{
-    if (number < INT64_C(100000000000))
-        return 1000000;
-    if (number < INT64_C(100000000000000))
-        return 1000;
-    return number < INT64_C(100000000000000000) ? 1 : 0;
-}
-
-static int64_t from_integer(int64_t t)
-{
-    const int64_t unit = unit_of(t);
-    return t <= 0 ? 0 : unit ? t * unit : t / 1000;
-}
-
-static int64_t from_real(double t)
-{
-    if (!(t > 0 && t < 9e18))
-        return 0;
-    const int64_t unit = unit_of((int64_t)t);
-    return llround(t * (unit ? (double)unit : 1e-3));
+    if (json_is_integer(json))
+        snprintf(text, size, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
+    else
+        snprintf(text, size, "%.6f", json_real_value(json));
 }
 
 int parse_timestamp(const json_t *json, int64_t *us, struct penchant_error *err)
 {
     static const char field[] = "timestamp";
-    int64_t t;
+    char number[64]; /* of a real up to 1e308 the first digits */
     if (!json || json_is_null(json))
         return PENCHANT_OK;
-    if (json_is_integer(json)) {
-        t = from_integer(json_integer_value(json));
-    } else if (json_is_real(json)) {
-        t = from_real(json_real_value(json));
-    } else if (!json_is_string(json)) {
+    if (!json_is_number(json) && !json_is_string(json))
         return wrong_type(json, field, "a number or a string", err);
-    } else if (!parse_rfc3339(json_string_value(json), &t)) {
-        return error_field(err, PENCHANT_EINVALID, 0, field,
-                           "timestamp is not an RFC 3339 time such as "
-                           "2024-05-01T12:34:56Z");
-    }
-    if (t <= 0)
+    const char *text = number;
+    if (json_is_string(json))
+        text = json_string_value(json);
+    else
+        number_text(json, number, sizeof(number));
+    int64_t t = 0;
+    const char *reason = timestamp_parse(text, &t);
+    if (reason)
+        return error_field(err, PENCHANT_EINVALID, 0, field, "timestamp %s", reason);
+    if (t == 0) /* which penchant.h takes for "now" */
         return error_field(err, PENCHANT_EINVALID, 0, field,
                            "timestamp must be after 1970-01-01");
     *us = t;

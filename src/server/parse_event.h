@@ -23,15 +23,9 @@ int parse_event(const json_t *json, struct penchant_event *out,
 int parse_item(const json_t *json, const char *item_id, struct penchant_item *out,
                struct penchant_error *err);
 
-/*
- * Microseconds from an integer or real (seconds below 1e11, milliseconds below 1e14,
- * microseconds below 1e17, else nanoseconds: as import reads them) or an RFC 3339 string.
- */
+/* Microseconds from a number or a string, as base/timestamps.h reads them: HTTP accepts
+   what import accepts, but for 1970-01-01T00:00:00 itself. */
 int parse_timestamp(const json_t *json, int64_t *us, struct penchant_error *err);
-
-/* RFC 3339, `2024-05-01T12:34:56.789+02:00`, also with a space for the T; years
- * 1970-9999. */
-bool parse_rfc3339(const char *s, int64_t *us);
 
 /* A field of each type; null and absent leave *out alone. */
 int parse_string(const json_t *json, const char *field, const char **out,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "behaviour/timestamps.h"
+#include "base/timestamps.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "behaviour/event.h"
+#include <time.h>
 
 #define E11 INT64_C(100000000000)
 #define E14 INT64_C(100000000000000)
@@ -34,7 +33,7 @@ static const char *from_number(uint64_t whole, const char *fraction, int64_t *us
     *us = (int64_t)whole * unit->us;
     for (int64_t place = unit->us / 10; place && digit(*fraction); place /= 10)
         *us += (*fraction++ - '0') * place;
-    return *us <= EVENT_TIME_MAX_US ? NULL : "is after the year 9999";
+    return *us <= TIMESTAMP_MAX_US ? NULL : "is after the year 9999";
 }
 
 /* Reads exactly n digits and moves on; -1 when they are not there. */
@@ -149,7 +148,7 @@ static const char *from_date(const char *at, int64_t *us)
     *us = days_from_date(year, month, day) * INT64_C(86400000000) + time - zone;
     if (*us < 0)
         return "is before 1970";
-    return *us <= EVENT_TIME_MAX_US ? NULL : "is after the year 9999";
+    return *us <= TIMESTAMP_MAX_US ? NULL : "is after the year 9999";
 }
 
 const char *timestamp_parse(const char *text, int64_t *us)

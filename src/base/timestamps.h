@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Times as logs write them. Microseconds since 1970 UTC inside. */
-#ifndef BEHAVIOUR_TIMESTAMPS_H
-#define BEHAVIOUR_TIMESTAMPS_H
+#ifndef BASE_TIMESTAMPS_H
+#define BASE_TIMESTAMPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* The last microsecond of the year 9999. */
+#define TIMESTAMP_MAX_US INT64_C(253402300799999999)
 
 /*
  * Numbers are seconds below 1e11, milliseconds below 1e14, microseconds below 1e17 and
