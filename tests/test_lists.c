@@ -926,7 +926,6 @@ static void test_lists__a_trained_model_serves_and_is_judged(void **unused)
         fail_msg("train: %s", err.text);
     assert_int_equal(report.dim, 16);
     assert_true(report.steps > 0 && report.tokens > 0);
-    engine_snapshot_refresh(p);
     assert_int_equal(penchant_evaluate(p, &result, &err), PENCHANT_OK);
     assert_int_equal(result.cases, 80);
     assert_int_equal(result.n, 1 + EVIDENCE_SOURCES);

@@ -83,6 +83,7 @@ static void report(const struct evaluating *v, struct penchant_evaluation *out)
 int penchant_evaluate(struct penchant *p, struct penchant_evaluation *out,
                       struct penchant_error *err)
 {
+    engine_snapshot_refresh(p); /* the watcher may be a second late */
     struct snapshot *s = engine_snapshot_acquire(p);
     if (!s)
         return error_set(err, PENCHANT_ENOMODEL, "no model has been trained");
