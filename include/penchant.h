@@ -266,7 +266,7 @@ struct penchant_import_options {
     const char *items;   /* file; NULL: none */
     const char *map;     /* "user_id=visitorid,item_id=sku": ours = theirs */
     uint64_t max_errors; /* default 100 */
-    bool check;          /* read and report only */
+    bool check;          /* report as if all were taken, and keep nothing */
     bool drop_bots, drop_double_clicks, drop_price_outliers;
     penchant_progress_fn *progress;
     penchant_complaint_fn *complain;

@@ -614,7 +614,14 @@ static void test_engine__import_reports_and_survives_a_restart(void **state)
     o.check = true;
     struct penchant_import_report r = import(s, &o, PENCHANT_OK);
     assert_int_equal(r.errors, 0);
-    assert_int_equal(status_of(s).events, 0);
+    assert_int_equal(r.events, 5); /* counted as if it were taken */
+    assert_int_equal(r.duplicates, 1);
+    assert_int_equal(r.users, 2);
+    assert_int_equal(r.items, 3);
+    assert_int_equal(r.cancelled, 1);
+    char *unchanged = picture(s, users, names);
+    assert_non_null(strstr(unchanged, "events 0 users 0 items 0 "));
+    free(unchanged);
     o.check = false;
     r = import(s, &o, PENCHANT_OK);
     assert_int_equal(r.events, 5);
@@ -796,7 +803,14 @@ static void test_engine__what_cleaning_finds_is_dropped_on_request(void **state)
     struct penchant_import_options o;
     penchant_import_options_default(&o);
     o.events = path;
+    o.check = o.drop_bots = o.drop_double_clicks = true;
     struct penchant_import_report r = import(s, &o, PENCHANT_OK);
+    assert_int_equal(r.bots, 2000);
+    assert_int_equal(r.dropped, 2001);
+    assert_int_equal(r.events, 1);
+    assert_int_equal(status_of(s).events, 0);
+    o.check = o.drop_bots = o.drop_double_clicks = false;
+    r = import(s, &o, PENCHANT_OK);
     assert_int_equal(r.bots, 2000);
     assert_int_equal(r.double_clicks, 1);
     assert_int_equal(r.dropped, 0);

@@ -24,6 +24,7 @@ enum {
 
 /* Events of a user in the latest buckets of time, by bucket number modulo their count. */
 struct activity {
+    uint32_t kept;                  /* events */
     uint32_t short_last, long_last; /* numbers of the newest buckets; 0: none yet */
     bool bot;
     uint16_t in_short[SHORT_BUCKETS], in_long[LONG_BUCKETS];
@@ -205,4 +206,17 @@ int cleaner_check(struct cleaner *c, const struct event *e, uint32_t *flags)
 bool cleaner_is_bot(const struct cleaner *c, uint32_t user)
 {
     return user < c->users && c->user[user].bot;
+}
+
+void cleaner_keep(struct cleaner *c, uint32_t user)
+{
+    c->user[user].kept += c->user[user].kept < UINT32_MAX;
+}
+
+uint64_t cleaner_bot_events(const struct cleaner *c)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < c->users; i++)
+        n += c->user[i].bot ? c->user[i].kept : 0;
+    return n;
 }

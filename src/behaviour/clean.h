@@ -10,7 +10,7 @@
  * 10 minutes or more than 5,000 in a day. Times before 1990 are positions, and tell
  * neither double clicks nor bots.
  *
- * Memory: 36 bytes a user, 24 an item, and 1.5 MiB for recent clicks. Bots are counted in
+ * Memory: 40 bytes a user, 24 an item, and 1.5 MiB for recent clicks. Bots are counted in
  * buckets of 2 minutes and 3 hours, so that a burst is only sure to be found when it fits
  * into 8 minutes, or 21 hours; nobody below the limits is ever taken for one.
  */
@@ -37,5 +37,11 @@ void cleaner_free(struct cleaner *c);
 int cleaner_check(struct cleaner *c, const struct event *e, uint32_t *flags);
 
 bool cleaner_is_bot(const struct cleaner *c, uint32_t user);
+
+/* Says that the event that was last checked, of this user, is kept. */
+void cleaner_keep(struct cleaner *c, uint32_t user);
+
+/* The kept events of those who are bots by now, also from before they were. */
+uint64_t cleaner_bot_events(const struct cleaner *c);
 
 #endif

@@ -25,7 +25,7 @@ struct import_sink {
  * Reads o->items and then o->events into the sink; bad lines go to o->complain, are
  * counted in out->errors, and past o->max_errors the result is PENCHANT_ELIMIT. Fills
  * `lines`, `events`, `items` (of the item file), `errors` and `has_clock` of *out.
- * o->check has no meaning here: the caller gives a sink that keeps nothing.
+ * o->check has no meaning here: what is kept is the sink's.
  */
 int import_read(const struct penchant_import_options *o, const struct import_sink *sink,
                 struct penchant_import_report *out, struct penchant_error *err);

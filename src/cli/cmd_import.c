@@ -45,8 +45,8 @@ static void report_text(struct buf *b, const struct penchant_import_report *r, b
                (unsigned long long)r->lines, r->seconds,
                r->seconds > 0 ? (double)r->events / r->seconds : 0);
     row(b, "events", r->events, check ? "would be taken" : "taken");
-    row(b, "users", r->users, "new");
-    row(b, "items", r->items, "new");
+    row(b, "users", r->users, check ? "in these files" : "new");
+    row(b, "items", r->items, check ? "in these files" : "new");
     row(b, "bad lines", r->errors, "skipped, each named above");
     row(b, "duplicates", r->duplicates, "had an event_id that was known");
     row(b, "cancelled", r->cancelled, "purchases undone by refunds");

@@ -2,7 +2,8 @@
 /*
  * A log from files into the shop, on the writer, in one transaction: whatever goes wrong
  * before its commit, nothing of the import is there. The state in memory takes the new
- * items and events up afterwards, from the store.
+ * items and events up afterwards, from the store. A check goes the same way, appends no
+ * event, and is rolled back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,7 @@ struct importing {
     struct cleaner *cleaner;
     uint64_t before;            /* the log's last event before the import */
     int64_t last_us;            /* the largest time of its events */
-    struct user_states *buyers; /* purchases and refunds of a first import */
-    bool bots;                  /* there is at least one */
+    struct user_states *buyers; /* purchases and refunds of a first import or a check */
     uint64_t *put;              /* bit i: the item file names item i */
     uint32_t put_cap;           /* words of it */
 };
@@ -41,7 +41,6 @@ static int clean(struct importing *im, const struct event *e, bool *drop,
     uint32_t flags = 0;
     if (cleaner_check(im->cleaner, e, &flags) != 0)
         return error_memory(err);
-    im->bots |= (flags & CLEAN_BOT) != 0;
     im->out->double_clicks += (flags & CLEAN_DOUBLE_CLICK) != 0;
     im->out->price_outliers += (flags & CLEAN_PRICE_OUTLIER) != 0;
     *drop = ((flags & CLEAN_DOUBLE_CLICK) && im->o->drop_double_clicks) ||
@@ -59,7 +58,8 @@ static int append(struct importing *im, struct event *e, struct penchant_error *
         user_states_apply(im->buyers, e, &cancelled) != PENCHANT_OK)
         return error_memory(err);
     im->out->cancelled += cancelled;
-    return engine_append_event(im->p, im->t, e, err);
+    cleaner_keep(im->cleaner, e->user);
+    return im->o->check ? PENCHANT_OK : engine_append_event(im->p, im->t, e, err);
 }
 
 static int take_event(void *cookie, const struct penchant_event *from,
@@ -113,20 +113,6 @@ static int take_item(void *cookie, const struct penchant_item *item,
     return im->p->store->ops->put_item(im->p->store, id, &row, err);
 }
 
-static int ignore_event(void *cookie, const struct penchant_event *e,
-                        struct penchant_error *err)
-{
-    (void)cookie, (void)e, (void)err;
-    return PENCHANT_OK;
-}
-
-static int ignore_item(void *cookie, const struct penchant_item *item,
-                       struct penchant_error *err)
-{
-    (void)cookie, (void)item, (void)err;
-    return PENCHANT_OK;
-}
-
 /* ---- inside the transaction ---- */
 
 static int drop_bot(void *cookie, const struct event *e)
@@ -134,23 +120,17 @@ static int drop_bot(void *cookie, const struct event *e)
     return cleaner_is_bot(((const struct importing *)cookie)->cleaner, e->user);
 }
 
-static int count_bot(void *cookie, const struct event *e)
-{
-    struct importing *im = cookie;
-    im->out->bots += cleaner_is_bot(im->cleaner, e->user);
-    return PENCHANT_OK;
-}
-
 /* Who is a bot is known at the end, and then all their events of this import are. */
 static int settle_bots(struct importing *im, struct penchant_error *err)
 {
     struct store *store = im->p->store;
-    if (!im->bots)
+    int status = PENCHANT_OK;
+    im->out->bots = cleaner_bot_events(im->cleaner);
+    if (!im->out->bots || !im->o->drop_bots)
         return PENCHANT_OK;
-    if (!im->o->drop_bots)
-        return store->ops->scan_events(store, im->before, count_bot, im, err);
-    const int status =
-        store->ops->drop_events(store, im->before + 1, drop_bot, im, &im->out->bots, err);
+    if (!im->o->check)
+        status = store->ops->drop_events(store, im->before + 1, drop_bot, im,
+                                         &im->out->bots, err);
     im->out->dropped += im->out->bots;
     return status;
 }
@@ -217,11 +197,11 @@ static int import_alone(struct penchant *p, struct work *w, struct penchant_erro
         return status;
     im->t = writer_transaction(p);
     im->before = im->t->last_seq;
-    if (!im->before && !(im->buyers = user_states_new(0, 0, NULL)))
+    if ((!im->before || im->o->check) && !(im->buyers = user_states_new(0, 0, NULL)))
         status = error_memory(err);
     if (status == PENCHANT_OK)
         status = write_import(im, err);
-    if (status != PENCHANT_OK) {
+    if (status != PENCHANT_OK || im->o->check) {
         writer_rollback(p);
         return status;
     }
@@ -233,27 +213,21 @@ static int import_alone(struct penchant *p, struct work *w, struct penchant_erro
 int penchant_import(struct penchant *p, const struct penchant_import_options *o,
                     struct penchant_import_report *out, struct penchant_error *err)
 {
-    static const struct import_sink ignore = {ignore_event, ignore_item, NULL};
     struct penchant_import_report ignored;
     struct penchant_error why = {0};
     out = out ? out : &ignored;
     *out = (struct penchant_import_report){0};
     const int64_t began = timing_steady_ns();
-    int status;
-    if (o->check) {
-        status = import_read(o, &ignore, out, &why);
-    } else {
-        struct importing im = {.work = {.alone = import_alone},
-                               .o = o,
-                               .out = out,
-                               .p = p,
-                               .last_us = INT64_MIN};
-        im.cleaner = cleaner_new();
-        status = im.cleaner ? writer_run(p, &im.work, &why) : error_memory(&why);
-        cleaner_free(im.cleaner);
-        user_states_free(im.buyers);
-        free(im.put);
-    }
+    struct importing im = {.work = {.alone = import_alone},
+                           .o = o,
+                           .out = out,
+                           .p = p,
+                           .last_us = INT64_MIN};
+    im.cleaner = cleaner_new();
+    const int status = im.cleaner ? writer_run(p, &im.work, &why) : error_memory(&why);
+    cleaner_free(im.cleaner);
+    user_states_free(im.buyers);
+    free(im.put);
     out->seconds = (double)(timing_steady_ns() - began) / 1e9;
     if (status != PENCHANT_OK && err)
         *err = why;
