@@ -5,6 +5,7 @@
 #include "learn/optimiser.h"
 #include "learn/validate.h"
 #include "learn/windows.h"
+#include "model/encoder.h"
 
 /* ---- a made-up shop: each user walks round the circle of their group ----------- */
 
@@ -658,7 +659,7 @@ static void test_trainer__windows_fill_batches_with_what_happened(void **state)
     assert_true(s.h.start[11] - at > 6);
     batch_clear(&b);
     windows_fill(&b, &s.h, &(struct window){.first = at + 1, .n = 4});
-    windows_fill_prefix(&b, &s.h, at, at + 3);
+    assert_int_equal(windows_fill_prefix(&b, &s.h, at, at + 3, 99), 3);
     assert_int_equal(b.n_sequences, 2);
     assert_int_equal(b.n, 7);
     const uint32_t start[] = {0, 4, 7};
@@ -734,7 +735,7 @@ static void one_vector(struct network *net, const struct model *m,
     if (at == start)
         return;
     assert_int_equal(batch_init(&b, 20, 1), PENCHANT_OK);
-    windows_fill_prefix(&b, h, at - start > 20 ? at - 20 : start, at);
+    windows_fill_prefix(&b, h, at - start > 20 ? at - 20 : start, at, h->n_items);
     const struct network_pass p = {.model = m, .batch = &b};
     memcpy(out, network_forward(net, &p) + (b.n - 1) * d, d * sizeof(*out));
     if (m->config.normalise)
@@ -781,6 +782,48 @@ static void test_trainer__vectors_are_those_of_single_passes(void **state)
             network_free(net);
             model_free(m);
         }
+    shop_release(&s);
+}
+
+/* The encoder that serves passes unknown items over, too: the bits must be its own. */
+static void test_trainer__vectors_pass_over_unknown_items(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_random(&s, 90, 50, 45);
+    for (uint32_t known = 1; known <= 50; known += 12) {
+        s.h.n_items = known;
+        struct model *m = random_model(&s, false, 1);
+        struct encoder *encoder;
+        struct pool *pool = pool_new(2);
+        const size_t d = 12;
+        uint64_t *at = malloc(s.h.n * sizeof(*at));
+        float *out = malloc(s.h.n * d * sizeof(*out)), want[12];
+        size_t zeros = 0;
+        assert_true(pool && at && out);
+        assert_int_equal(encoder_new(&encoder, m, NULL), PENCHANT_OK);
+        for (uint64_t e = 0; e < s.h.n; e++)
+            at[e] = e;
+        assert_int_equal(train_vectors(m, &s.h, at, s.h.n, pool, out), PENCHANT_OK);
+        for (uint32_t u = 0; u < s.h.n_users; u++)
+            for (uint64_t e = s.h.start[u]; e < s.h.start[u + 1]; e++) {
+                const uint64_t n = e - s.h.start[u] < 20 ? e - s.h.start[u] : 20;
+                struct encoder_state *taken = encoder_state_new(encoder, 0);
+                assert_non_null(taken);
+                memset(want, 0, sizeof(want));
+                encoder_append(encoder, taken, s.h.item + e - n, s.h.type + e - n,
+                               s.h.ts_us + e - n, n);
+                zeros += encoder_query(encoder, taken, s.h.ts_us[e], want) != 0;
+                assert_memory_equal(out + e * d, want, sizeof(want));
+                encoder_state_free(taken);
+            }
+        assert_true(zeros > 80 && zeros < s.h.n);
+        free(at);
+        free(out);
+        pool_free(pool);
+        encoder_free(encoder);
+        model_free(m);
+    }
     shop_release(&s);
 }
 
@@ -976,6 +1019,7 @@ int main(void)
         cmocka_unit_test(test_trainer__windows_make_every_event_a_target_once),
         cmocka_unit_test(test_trainer__windows_fill_batches_with_what_happened),
         cmocka_unit_test(test_trainer__vectors_are_those_of_single_passes),
+        cmocka_unit_test(test_trainer__vectors_pass_over_unknown_items),
         cmocka_unit_test(test_trainer__validation_ranks_every_item),
         cmocka_unit_test(test_trainer__validation_gives_ties_to_the_others),
         cmocka_unit_test(test_trainer__sampled_steps_touch_only_items_that_took_part),

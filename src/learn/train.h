@@ -76,8 +76,10 @@ int trainer_run(struct model **best, const struct train_data *data,
 
 /*
  * Query vectors of many prefixes at once, for evaluation: case c predicts the event
- * `at[c]` of the history from the user's events before it, at that event's time. out is
- * (n_cases, dim); a case without a known item before it gets zeros.
+ * `at[c]` of the history from the user's events before it, at that event's time. The
+ * history may hold items that the model does not know (numbered from its n_items on):
+ * they are passed over. out is (n_cases, dim); a case without a known item before it gets
+ * zeros.
  */
 int train_vectors(const struct model *m, const struct history *h, const uint64_t *at,
                   size_t n_cases, struct pool *pool, float *out);

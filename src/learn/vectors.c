@@ -7,11 +7,13 @@
 
 /*
  * Cases are taken in runs: neighbouring cases of one user whose prefixes all fit a window
- * share one pass, since the model is causal. Each run is one sequence.
+ * share one pass, since the model is causal. Each run is one sequence of the events
+ * [first, end) whose items the model knows, or none.
  */
 struct run {
-    uint64_t first, end; /* tokens [first, end) */
+    uint64_t first, end;
     size_t case_first, cases;
+    uint32_t tokens; /* once it is in a batch */
 };
 
 struct job {
@@ -40,6 +42,28 @@ static uint32_t user_of(const struct history *h, uint64_t event)
     return low;
 }
 
+static bool is_known(const struct job *j, uint64_t event)
+{
+    return j->h->item[event] < j->m->config.n_items;
+}
+
+/*
+ * Whether the prefix [start, end) may go on where the run ends. An item unknown to the
+ * model is passed over, so the position before it sees the time of another event than the
+ * case of that item does: there a run ends.
+ */
+static bool goes_on(const struct job *j, const struct run *run, uint64_t start,
+                    uint64_t end)
+{
+    if (run->first != start || run->end == start || end <= run->end ||
+        end - start > j->m->config.max_length)
+        return false;
+    for (uint64_t i = run->end; i < end; i++)
+        if (!is_known(j, i))
+            return false;
+    return true;
+}
+
 static int plan(struct job *j, size_t n_cases)
 {
     const uint32_t length = j->m->config.max_length;
@@ -49,8 +73,7 @@ static int plan(struct job *j, size_t n_cases)
     for (size_t c = 0; c < n_cases; c++) {
         const uint64_t start = j->h->start[user_of(j->h, j->at[c])], end = j->at[c];
         struct run *last = j->n_runs ? &j->run[j->n_runs - 1] : NULL;
-        if (last && last->first == start && end > last->end && end - start <= length &&
-            last->end > last->first) {
+        if (last && goes_on(j, last, start, end)) {
             last->end = end;
             last->cases++;
             continue;
@@ -62,23 +85,31 @@ static int plan(struct job *j, size_t n_cases)
     return PENCHANT_OK;
 }
 
+/* Hands out the rows h (tokens, d) of a run. */
+static void hand_out(const struct job *j, const struct run *run, const float *h)
+{
+    const size_t d = j->m->config.dim;
+    uint64_t at = run->first;
+    size_t tokens = 0;
+    for (size_t c = run->case_first; c < run->case_first + run->cases; c++) {
+        for (; at < j->at[c]; at++)
+            tokens += is_known(j, at);
+        if (tokens)
+            memcpy(j->out + c * d, h + (tokens - 1) * d, d * sizeof(float));
+    }
+}
+
 static void flush(struct job *j, uint32_t thread, size_t from, size_t to)
 {
     struct batch *b = &j->batch[thread];
-    const size_t d = j->m->config.dim;
+    const struct network_pass p = {.model = j->m, .batch = b, .vectors = j->vectors};
     if (!b->n)
         return;
-    const struct network_pass p = {.model = j->m, .batch = b, .vectors = j->vectors};
     const float *h = network_forward(j->net[thread], &p);
-    uint32_t s = 0;
     for (size_t r = from; r < to; r++) {
-        const struct run *run = &j->run[r];
-        if (run->first == run->end)
-            continue;
-        const uint32_t first = b->start[s++];
-        for (size_t c = run->case_first; c < run->case_first + run->cases; c++)
-            memcpy(j->out + c * d, h + (first + (j->at[c] - run->first) - 1) * d,
-                   d * sizeof(float));
+        if (j->run[r].tokens)
+            hand_out(j, &j->run[r], h);
+        h += (size_t)j->run[r].tokens * j->m->config.dim;
     }
     batch_clear(b);
 }
@@ -92,13 +123,14 @@ static void work(void *arg, uint32_t thread)
     size_t from = first;
     batch_clear(b);
     for (size_t r = first; r < end; r++) {
-        const uint32_t n = (uint32_t)(j->run[r].end - j->run[r].first);
-        if (b->n + n > b->cap || b->n_sequences == b->cap_sequences) {
+        struct run *run = &j->run[r];
+        if (b->n + (run->end - run->first) > b->cap ||
+            b->n_sequences == b->cap_sequences) {
             flush(j, thread, from, r);
             from = r;
         }
-        if (n)
-            windows_fill_prefix(b, j->h, j->run[r].first, j->run[r].end);
+        run->tokens =
+            windows_fill_prefix(b, j->h, run->first, run->end, j->m->config.n_items);
     }
     flush(j, thread, from, end);
 }

@@ -71,32 +71,48 @@ static float seconds(const struct history *h, uint64_t from, uint64_t to)
     return h->has_clock ? (float)((double)(h->ts_us[to] - h->ts_us[from]) * 1e-6) : 0.0f;
 }
 
-static void fill(struct batch *b, const struct history *h, uint64_t first, uint32_t n)
+/* Appends the event `at` of a sequence that began at `zero`; `next` gives the time of what
+   is to be predicted. */
+static void push(struct batch *b, const struct history *h, uint64_t zero, uint64_t at,
+                 uint64_t next)
+{
+    const uint32_t t = b->n++;
+    b->item[t] = h->item[at];
+    b->type[t] = h->type[at];
+    b->target[t] = NAMES_NONE;
+    b->time[t] = seconds(h, zero, at);
+    b->target_time[t] = seconds(h, zero, next);
+}
+
+static void close_sequence(struct batch *b)
 {
     if (b->n_sequences == 0)
         b->start[0] = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        const uint64_t at = first + i;
-        const uint32_t t = b->n++;
-        b->item[t] = h->item[at];
-        b->type[t] = h->type[at];
-        b->target[t] = NAMES_NONE;
-        b->time[t] = seconds(h, first, at);
-        b->target_time[t] = seconds(h, first, at + 1);
-    }
     b->start[++b->n_sequences] = b->n;
 }
 
 void windows_fill(struct batch *b, const struct history *h, const struct window *w)
 {
-    const uint32_t at = b->n;
-    fill(b, h, w->first, w->n);
-    for (uint32_t i = 0; i < w->n; i++)
-        b->target[at + i] = h->item[w->first + i + 1];
+    for (uint64_t at = w->first; at < w->first + w->n; at++) {
+        push(b, h, w->first, at, at + 1);
+        b->target[b->n - 1] = h->item[at + 1];
+    }
+    close_sequence(b);
 }
 
-void windows_fill_prefix(struct batch *b, const struct history *h, uint64_t first,
-                         uint64_t end)
+uint32_t windows_fill_prefix(struct batch *b, const struct history *h, uint64_t first,
+                             uint64_t end, uint32_t known)
 {
-    fill(b, h, first, (uint32_t)(end - first));
+    const uint32_t before = b->n;
+    uint64_t zero, at, next;
+    for (zero = first; zero < end && h->item[zero] >= known;)
+        zero++;
+    for (at = zero; at < end; at = next) {
+        for (next = at + 1; next < end && h->item[next] >= known;)
+            next++;
+        push(b, h, zero, at, next);
+    }
+    if (b->n > before)
+        close_sequence(b);
+    return b->n - before;
 }

@@ -32,9 +32,13 @@ int windows_plan(struct windows *w, const struct train_data *data, uint32_t max_
 /* Appends a window to a batch that has room for it. */
 void windows_fill(struct batch *b, const struct history *h, const struct window *w);
 
-/* The tokens [first, end) of a user, for prediction: the event `end` is the target of the
-   last one and gives its time; targets are not set. */
-void windows_fill_prefix(struct batch *b, const struct history *h, uint64_t first,
-                         uint64_t end);
+/*
+ * The tokens [first, end) of a user, for prediction: the event `end` is the target of the
+ * last one and gives its time; targets are not set. Items from `known` on are passed
+ * over, as if they had not been; without any other nothing is appended. Returns how many
+ * tokens were.
+ */
+uint32_t windows_fill_prefix(struct batch *b, const struct history *h, uint64_t first,
+                             uint64_t end, uint32_t known);
 
 #endif
