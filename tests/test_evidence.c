@@ -333,6 +333,38 @@ static void test_fit__never_below_the_best_single_source(void **unused)
     }
 }
 
+/* Two candidates a case, source 0 nearly always right. Source 1, taken in, wins `wins`
+   cases and loses `losses`. */
+static struct evidence_weights fit_two(int wins, int losses)
+{
+    const float win[] = {0.9F, 1, 0, 1, 0, 0}, loss[] = {1, 0, 0, 0.9F, 1, 0};
+    const float plain[] = {1, 0, 0, 0, 0, 0};
+    struct fit_cases c;
+    struct evidence_weights w;
+    struct fit_report report;
+    fit_cases_init(&c);
+    for (int i = 0; i < 100; i++) {
+        const float *row = i < wins ? win : i < wins + losses ? loss : plain;
+        assert_int_equal(fit_cases_add(&c, row, 2, 0), 0);
+    }
+    evidence_fit(&c, 7, &w, &report);
+    assert_float_equal(report.blend_ndcg10, fit_ndcg10(&c, &w), 1e-12);
+    fit_cases_release(&c);
+    return w;
+}
+
+/* The gain is wins - losses cases, its standard error the root of wins + losses. */
+static void test_fit__a_gain_below_its_standard_error_is_not_taken(void **unused)
+{
+    (void)unused;
+    assert_true(fit_two(8, 2).w[1] > 0);
+    assert_true(fit_two(6, 3).w[1] > 0);
+    assert_true(fit_two(4, 2).w[1] == 0);
+    assert_true(fit_two(20, 18).w[1] == 0);
+    assert_true(fit_two(2, 8).w[1] == 0);
+    assert_true(fit_two(0, 0).w[1] == 0);
+}
+
 static void test_fit__a_source_that_adds_nothing_gets_nothing(void **unused)
 {
     (void)unused;
@@ -423,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_evidence__candidates_are_a_union_and_scores_a_weighted_sum),
         cmocka_unit_test(test_fit__two_independent_sources_are_better_than_either),
         cmocka_unit_test(test_fit__never_below_the_best_single_source),
+        cmocka_unit_test(test_fit__a_gain_below_its_standard_error_is_not_taken),
         cmocka_unit_test(test_fit__a_source_that_adds_nothing_gets_nothing),
         cmocka_unit_test(test_fit__cases_come_from_queries),
         cmocka_unit_test(test_fit__weights_survive_a_note),

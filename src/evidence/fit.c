@@ -69,7 +69,9 @@ int fit_cases_add(struct fit_cases *c, const float *score, uint32_t n, uint32_t 
 int fit_cases_add_query(struct fit_cases *c, struct evidence *e, uint32_t mask,
                         const struct evidence_query *q, uint32_t k_each, uint32_t target)
 {
-    const struct evidence_weights all = {.w = {1.0F, 1.0F, 1.0F}};
+    struct evidence_weights all;
+    for (int s = 0; s < N; s++)
+        all.w[s] = 1.0F;
     if (k_each == 0 || k_each > FIT_MAX_CANDIDATES / N)
         return PENCHANT_ELIMIT;
     int rc = PENCHANT_ENOMEM;
@@ -107,21 +109,41 @@ static float blend(const struct evidence_weights *w, const float *row)
     return sum;
 }
 
+/* NDCG@10 of kept case i. */
+static double case_ndcg10(const struct fit_cases *c, const struct evidence_weights *w,
+                          uint64_t i)
+{
+    uint64_t row = i ? c->end[i - 1] : 0;
+    const uint64_t target = row + c->target[i];
+    const float mine = blend(w, c->score + target * N);
+    uint32_t rank = 0;
+    for (; row < c->end[i] && rank < CUT; row++)
+        rank += row != target && !(blend(w, c->score + row * N) < mine);
+    return rank < CUT ? 1.0 / log2(rank + 2.0) : 0.0;
+}
+
 double fit_ndcg10(const struct fit_cases *c, const struct evidence_weights *w)
 {
     double sum = 0.0;
-    uint64_t row = 0;
-    for (uint64_t i = 0; i < c->n_kept; i++) {
-        uint64_t target = row + c->target[i];
-        float mine = blend(w, c->score + target * N);
-        uint32_t rank = 0;
-        for (; row < c->end[i] && rank < CUT; row++)
-            rank += row != target && !(blend(w, c->score + row * N) < mine);
-        if (rank < CUT)
-            sum += 1.0 / log2(rank + 2.0);
-        row = c->end[i];
-    }
+    for (uint64_t i = 0; i < c->n_kept; i++)
+        sum += case_ndcg10(c, w, i);
     return c->n ? sum / (double)c->n : 0.0;
+}
+
+/* Whether w gains at least a standard error of the paired difference over `than`. What
+   gains less is as likely to have found the noise of these cases. */
+static bool is_clearly_better(const struct fit_cases *c, const struct evidence_weights *w,
+                              const struct evidence_weights *than)
+{
+    const double n = (double)c->n;
+    double sum = 0.0, squares = 0.0;
+    for (uint64_t i = 0; i < c->n_kept; i++) {
+        const double gain = case_ndcg10(c, w, i) - case_ndcg10(c, than, i);
+        sum += gain;
+        squares += gain * gain;
+    }
+    const double variance_of_sum = n > 1 ? (squares - sum * sum / n) * n / (n - 1) : 0.0;
+    return n > 1 && sum > 0 && sum * sum >= variance_of_sum;
 }
 
 /* Tries w[s] = value; keeps it when it is better. */
@@ -176,6 +198,7 @@ void evidence_fit(const struct fit_cases *c, uint32_t mask, struct evidence_weig
     double best = report->ndcg10[anchor];
     for (int s = 0; s < N; s++)
         out->w[s] = s == anchor || (c->n == 0 && (mask >> s & 1)) ? 1.0F : 0.0F;
+    const struct evidence_weights alone = *out;
     bool better = c->n_kept > 0;
     for (int round = 0; better && round < ROUNDS; round++) {
         better = false;
@@ -186,6 +209,8 @@ void evidence_fit(const struct fit_cases *c, uint32_t mask, struct evidence_weig
     for (int s = 0; s < N; s++)
         if (s != anchor)
             search_finely(c, out, s, &best);
+    if (!is_clearly_better(c, out, &alone))
+        *out = alone;
     float top = 0.0F;
     for (int s = 0; s < N; s++)
         top = fmaxf(top, out->w[s]);

@@ -2,8 +2,9 @@
 /*
  * Weights of the evidence by validation: the weighting of the sources' scores that gives
  * the best NDCG@10 on held-out cases. Every single source is in the search space, so on
- * these cases the result is never below the best of them; equal results go to fewer
- * sources.
+ * these cases the result is never below the best of them; a weighting that gains less
+ * than a standard error over the best single source gives way to that source alone, since
+ * such a gain would hardly be there in other cases.
  *
  * A case is the scores of its candidates in every source; what the user may not be shown
  * (items seen before, where the protocol says so) is left out by whoever adds the case.
