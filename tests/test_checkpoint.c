@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,7 @@ static void test_checkpoint__damage_is_refused_with_a_reason(void **state)
         {"\"dim\":\"6\"", "\"dim\":\"8\""},
         {"\"F32\"", "\"F16\""},
         {"\"n_items\":\"7\"", "\"n_items\":\"9\""},
+        {"\"n_attributes\":\"3\"", "\"n_attributes\":\"9\""},
         {"\"attention\":\"1\"", "\"attention\":\"7\""},
         {"\"format\"", "\"formal\""},
         {"\"heads\":\"2\"", "\"heads\":\"4\""},
@@ -188,6 +190,32 @@ static void test_checkpoint__damage_is_refused_with_a_reason(void **state)
     model_free(m);
 }
 
+/* Files named good_* are models, others are refused; `make fuzz F=checkpoint` begins with
+   them. */
+static void test_checkpoint__the_corpus_is_read_or_refused(void **state)
+{
+    (void)state;
+    static const char corpus[] = "tests/data/checkpoint";
+    int good = 0;
+    DIR *d = opendir(corpus);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        char name[512];
+        struct penchant_error err = {0};
+        struct model *m;
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(name, sizeof(name), "%s/%s", corpus, e->d_name);
+        const int status = checkpoint_load(&m, name, &err);
+        if ((status == PENCHANT_OK) != (strncmp(e->d_name, "good_", 5) == 0))
+            fail_msg("%s: %d, %s", name, status, err.text);
+        good += status == PENCHANT_OK;
+        model_free(m);
+    }
+    closedir(d);
+    assert_true(good >= 2);
+}
+
 static void test_checkpoint__a_failed_write_keeps_the_old_file(void **state)
 {
     (void)state;
@@ -209,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_checkpoint__what_is_written_comes_back),
         cmocka_unit_test(test_checkpoint__an_independent_reader_agrees),
         cmocka_unit_test(test_checkpoint__damage_is_refused_with_a_reason),
+        cmocka_unit_test(test_checkpoint__the_corpus_is_read_or_refused),
         cmocka_unit_test(test_checkpoint__a_failed_write_keeps_the_old_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -377,8 +377,9 @@ static int load(struct reading *r)
     int status = open_header(r);
     if (status == PENCHANT_OK)
         status = read_config(r, &c);
-    if (status == PENCHANT_OK && (size_t)c.n_items * c.dim > r->data_bytes / 4)
-        status = damaged(r, "it is too short for its items");
+    if (status == PENCHANT_OK && ((size_t)c.n_items * c.dim > r->data_bytes / 4 ||
+                                  (size_t)c.n_attributes * c.dim > r->data_bytes / 4))
+        status = damaged(r, "it is too short for its items"); /* before they have room */
     if (status == PENCHANT_OK && c.n_attributes)
         status = read_attributes(r, &c, &start, &attr);
     if (status == PENCHANT_OK) {
