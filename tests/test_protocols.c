@@ -561,6 +561,29 @@ static void test_protocols__validation_never_sees_the_last_events(void **state)
     buf_release(&other);
 }
 
+/* Neither does it learn from them that the log has a clock, or types of events. */
+static void test_protocols__validation_concludes_nothing_from_the_test(void **state)
+{
+    (void)state;
+    struct experiment x;
+    struct buf log;
+    struct protocol_options o = leave_one_out;
+    buf_init(&log, 1 << 16);
+    buf_puts(&log, "user_id,item_id,event,timestamp\n");
+    for (int u = 0; u < 20; u++)
+        buf_printf(&log, "u%d,a,view,1\nu%d,b,view,2\nu%d,c,view,3\nu%d,d,purchase,%d\n",
+                   u, u, u, u, 1700000000 + 1000 * u);
+    split(&x, log.data, NULL, NULL, &o);
+    assert_true(x.data.history.has_clock && x.data.n_types > 0);
+    experiment_release(&x);
+    o.report = STAGE_VALIDATION;
+    split(&x, log.data, NULL, NULL, &o);
+    assert_true(!x.data.history.has_clock && x.data.n_types == 0);
+    assert_int_equal(x.data.history.n_items, 3);
+    experiment_release(&x);
+    buf_release(&log);
+}
+
 static void test_protocols__validation_never_sees_the_test_sessions(void **state)
 {
     (void)state;
@@ -788,6 +811,7 @@ int main(void)
         cmocka_unit_test(test_protocols__temporal_is_refused_without_a_clock),
         cmocka_unit_test(test_protocols__temporal_needs_different_times),
         cmocka_unit_test(test_protocols__validation_never_sees_the_last_events),
+        cmocka_unit_test(test_protocols__validation_concludes_nothing_from_the_test),
         cmocka_unit_test(test_protocols__validation_never_sees_the_test_sessions),
         cmocka_unit_test(test_protocols__validation_never_sees_what_comes_after_the_cut),
         cmocka_unit_test(test_protocols__names_carry_no_meaning),

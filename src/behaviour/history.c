@@ -230,14 +230,14 @@ static bool positions_only(const struct history *h)
     return true;
 }
 
-static bool find_clock(const struct history *h)
+bool history_finds_clock(const struct history *h)
 {
     bool real = false, constant = h->n > 1;
     for (uint64_t i = 0; i < h->n; i++) {
         real = real || h->ts_us[i] >= EVENT_CLOCK_MIN_US;
         constant = constant && h->ts_us[i] == h->ts_us[0];
     }
-    return real && !constant && (h->n == 1 || !positions_only(h));
+    return h->n && real && !constant && (h->n == 1 || !positions_only(h));
 }
 
 /* The counting sort: start[] and the arrays, users' events still in the order of adding. */
@@ -303,7 +303,7 @@ int history_builder_finish(struct history_builder *b, uint32_t n_users, uint32_t
         from = to;
     }
     h->n = h->start[n_users];
-    h->has_clock = h->n && find_clock(h);
+    h->has_clock = history_finds_clock(h);
     bench_release(&w);
     return PENCHANT_OK;
 }

@@ -26,6 +26,12 @@ struct history {
 
 void history_release(struct history *h);
 
+/*
+ * Whether the times are more than an order: 1..n for every user (times a constant), or
+ * one constant for all, or nothing after 1990 is no clock.
+ */
+bool history_finds_clock(const struct history *h);
+
 /* Collects events in any order; only wanted types with an item are kept (and refunds
    until they have been settled). 17 bytes an event. */
 struct history_builder {
@@ -45,9 +51,7 @@ int history_builder_add(struct history_builder *b, uint32_t user, uint32_t item,
 
 /*
  * Sorts into *h, which is the caller's to release, and empties the builder. The clock is
- * found out from the times: 1..n for every user (times a constant), or one constant for
- * all, or nothing after 1990 is no clock. PENCHANT_ECORRUPT for a user or item out of
- * range.
+ * found out from the times. PENCHANT_ECORRUPT for a user or item out of range.
  */
 int history_builder_finish(struct history_builder *b, uint32_t n_users, uint32_t n_items,
                            struct history *h, struct penchant_error *err);

@@ -142,6 +142,7 @@ void dataset_keep(struct dataset *d, const bool *keep)
     }
     h->start[h->n_users] = h->n = to;
     d->n_types = count_types(h);
+    h->has_clock = history_finds_clock(h);
 }
 
 /* ---- numbering ------------------------------------------------------------------ */

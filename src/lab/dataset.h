@@ -44,7 +44,8 @@ int dataset_read(struct dataset *d, const struct dataset_options *o,
                  struct penchant_error *err);
 void dataset_release(struct dataset *d);
 
-/* Takes the events with keep[i] false out of the history, and all trace of them. */
+/* Takes the events with keep[i] false out of the history, and what was concluded from
+   them: the number of types, the clock. */
 void dataset_keep(struct dataset *d, const bool *keep);
 
 /*
