@@ -283,6 +283,12 @@ struct penchant_import_report {
 };
 
 PENCHANT_API void penchant_import_options_default(struct penchant_import_options *o);
+
+/*
+ * Reads files into the shop in one transaction: all of them, or on any failure nothing. It
+ * holds the writer until it is done: lists are answered meanwhile as of before, and events
+ * that are added wait and are acknowledged after it. docs/import.md tells what is read.
+ */
 PENCHANT_API int penchant_import(struct penchant *p,
                                  const struct penchant_import_options *o,
                                  struct penchant_import_report *out,
@@ -311,7 +317,7 @@ struct penchant_train_report {
     char preset[16], loss[16];
     uint32_t dim, blocks, heads, negatives, max_length, epochs, best_epoch;
     uint64_t seed, steps, tokens;
-    double seconds, tokens_per_s, best_ndcg10;
+    double dropout, seconds, tokens_per_s, best_ndcg10;
     bool stopped; /* by the callback */
 };
 

@@ -147,6 +147,9 @@ static int open_store(struct penchant *p, const struct penchant_options *o,
         status = files_make_dir(p->dir, err);
     if (status == PENCHANT_OK && !o->read_only)
         status = files_lock(path, &p->lock_fd, err);
+    if (status == PENCHANT_ELOCKED)
+        error_set(err, status, "another process has the shop at %s open for writing",
+                  p->dir);
     if (status == PENCHANT_OK)
         status = engine_path(p, "shop.db", path, err);
     so.path = path;
