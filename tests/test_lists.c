@@ -966,6 +966,33 @@ static void test_lists__a_trained_model_serves_and_is_judged(void **unused)
     engine_snapshot_refresh(p);
     assert_int_equal(penchant_status(p, &status, NULL), PENCHANT_OK);
     assert_int_equal(status.model_version, 3);
+
+    /* A run is gone on with as it was begun, but for what is said anew. */
+    struct penchant_train_options own = {0};
+    penchant_train_options_default(&own);
+    own.dir = folder;
+    own.preset = "sasrec";
+    own.loss = "sampled";
+    own.dim = 12;
+    own.dropout = 0.35;
+    own.max_epochs = 1;
+    assert_int_equal(penchant_train(&own, &report, &err), PENCHANT_OK);
+    const double reached = report.best_ndcg10;
+    penchant_train_options_default(&own);
+    own.dir = folder;
+    own.resume = true;
+    own.max_epochs = 1;
+    assert_int_equal(penchant_train(&own, &report, &err), PENCHANT_OK);
+    assert_string_equal(report.preset, "sasrec");
+    assert_string_equal(report.loss, "sampled");
+    assert_int_equal(report.dim, 12);
+    assert_true(fabs(report.dropout - 0.35) < 1e-6);
+    assert_true(report.best_ndcg10 >= reached);
+    own.dropout = 0.1;
+    own.loss = "full";
+    assert_int_equal(penchant_train(&own, &report, &err), PENCHANT_OK);
+    assert_string_equal(report.loss, "full");
+    assert_true(fabs(report.dropout - 0.1) < 1e-6);
     penchant_close(&p);
     remove_folder();
 }

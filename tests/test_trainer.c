@@ -199,6 +199,8 @@ static void check_learns(const struct shop *s, const char *preset, const char *l
     /* Six windows of six tokens are the first that reach batch_tokens. */
     assert_int_equal(r.steps, r.epochs * USERS / 6);
     assert_int_equal(r.tokens, (uint64_t)r.epochs * USERS * (WALK - 2));
+    /* Steps and their batches are a part of the time, never more. */
+    assert_true(r.tokens_per_s > 0 && (double)r.tokens / r.tokens_per_s <= r.seconds);
     assert_int_equal(w.done, w.total);
     assert_false(r.stopped);
     model_free(m);

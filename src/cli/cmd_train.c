@@ -17,6 +17,7 @@ static void report_json(struct buf *b, const struct penchant_train_report *r)
     json_key_uint(&w, "heads", r->heads);
     json_key_uint(&w, "negatives", r->negatives);
     json_key_uint(&w, "max_length", r->max_length);
+    json_key_double(&w, "dropout", r->dropout, 6);
     json_key_uint(&w, "epochs", r->epochs);
     json_key_uint(&w, "best_epoch", r->best_epoch);
     json_key_uint(&w, "seed", r->seed);

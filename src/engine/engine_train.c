@@ -70,6 +70,7 @@ static void note_training(struct notes *n, const struct training *t)
     const struct penchant_train_report *r = t->report;
     add_note(n, NOTE_PRESET, "%s", r->preset);
     add_note(n, NOTE_LOSS, "%s", r->loss);
+    add_note(n, NOTE_DROPOUT, "%.9g", r->dropout);
     add_note(n, NOTE_SEED, "%llu", (unsigned long long)r->seed);
     add_note(n, NOTE_TRAINED_US, "%lld", (long long)timing_now_us());
     add_note(n, NOTE_TRAINED_SEQ, "%llu", (unsigned long long)t->lessons.last_seq);
@@ -206,31 +207,55 @@ static int read_shop(struct training *t)
     return rc;
 }
 
+/* Copies the note, if there is one, for an option that the user left open. */
+static int recall(const char *path, const char *name, char text[NOTE_TEXT],
+                  const char **option, struct penchant_error *err)
+{
+    const int rc = checkpoint_note(path, name, text, NOTE_TEXT, err);
+    if (!rc && !*option && text[0])
+        *option = text;
+    return rc;
+}
+
+/* The options of the run that wrote the checkpoint, but for what the user says now. The
+   model's form is the checkpoint's in any case. */
+static int recall_options(const struct training *t, const char *path,
+                          const struct train_data *data, struct train_options *options)
+{
+    char preset[NOTE_TEXT], loss[NOTE_TEXT], dropout[NOTE_TEXT];
+    struct penchant_train_options asked = *t->o;
+    const char *rate = NULL;
+    asked.preset = NULL;
+    int rc = recall(path, NOTE_PRESET, preset, &asked.preset, t->err);
+    if (!rc)
+        rc = recall(path, NOTE_LOSS, loss, &asked.loss, t->err);
+    if (!rc)
+        rc = recall(path, NOTE_DROPOUT, dropout, &rate, t->err);
+    if (rc)
+        return rc;
+    if (rate && asked.dropout < 0)
+        asked.dropout = strtod(rate, NULL);
+    rc = train_options_from(options, &asked, data, t->err);
+    options->model = t->resumed->config;
+    options->resume_from = t->resumed;
+    options->race = NULL;
+    return rc;
+}
+
 /* From the last checkpoint: the best of a run that was cut off, else the finished one. */
 static int resume(struct training *t, const struct train_data *data,
                   struct train_options *options)
 {
-    struct penchant_error why;
-    char preset[sizeof options->preset];
     const char *path = t->best_path;
-    int rc = resume_model(&t->resumed, path, data, t->o->seed, &why);
+    int rc = resume_model(&t->resumed, path, data, t->o->seed, t->err);
     if (rc == PENCHANT_ENOTFOUND) {
         path = t->model_path;
-        rc = resume_model(&t->resumed, path, data, t->o->seed, &why);
+        rc = resume_model(&t->resumed, path, data, t->o->seed, t->err);
     }
     if (rc == PENCHANT_ENOTFOUND)
         return error_set(t->err, PENCHANT_ENOTFOUND,
                          "there is no checkpoint to go on from");
-    if (!rc)
-        rc = checkpoint_note(path, NOTE_PRESET, preset, sizeof preset, &why);
-    if (rc)
-        return error_set(t->err, rc, "%s", why.text);
-    options->model = t->resumed->config;
-    options->resume_from = t->resumed;
-    options->race = NULL;
-    if (preset[0])
-        memcpy(options->preset, preset, sizeof preset);
-    return PENCHANT_OK;
+    return rc ? rc : recall_options(t, path, data, options);
 }
 
 static int show(void *cookie, const char *what, uint64_t done, uint64_t total,
@@ -245,9 +270,8 @@ static int train(struct training *t)
     const struct train_data data = lessons_data(&t->lessons);
     struct train_options options;
     struct model *best = NULL;
-    int rc = train_options_from(&options, t->o, &data, t->err);
-    if (!rc && t->o->resume)
-        rc = resume(t, &data, &options);
+    int rc = t->o->resume ? resume(t, &data, &options)
+                          : train_options_from(&options, t->o, &data, t->err);
     if (rc)
         return rc;
     options.on_best = keep_best;

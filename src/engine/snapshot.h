@@ -15,6 +15,7 @@
 #define NOTE_EVIDENCE   "evidence" /* evidence_weights_format() */
 #define NOTE_PRESET     "preset"
 #define NOTE_LOSS       "loss"
+#define NOTE_DROPOUT    "dropout"
 #define NOTE_SEED       "seed"
 #define NOTE_NDCG       "ndcg10" /* of the blend, on the held-out events */
 #define NOTE_TRAINED_US "trained_us"

@@ -247,6 +247,7 @@ static void json_training(struct json_writer *w, const struct benchmark *b)
     json_key_string(w, "loss", trained ? r->loss : NULL);
     json_key_uint(w, "negatives", r->negatives);
     json_key_uint(w, "max_length", r->max_length);
+    json_key_double(w, "dropout", r->dropout, 6);
     json_key_uint(w, "epochs", r->epochs);
     json_key_uint(w, "best_epoch", r->best_epoch);
     json_key_bool(w, "stopped", r->stopped);

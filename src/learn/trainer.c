@@ -154,6 +154,11 @@ static int trainer_init(struct trainer *t, struct penchant_error *err)
     return PENCHANT_OK;
 }
 
+static double seconds_since(int64_t began_ns)
+{
+    return (double)(timing_steady_ns() - began_ns) * 1e-9;
+}
+
 /* ---- one step ------------------------------------------------------------------ */
 
 static void run_group(void *arg, uint32_t i)
@@ -262,7 +267,7 @@ static int step(struct trainer *t, uint32_t first, uint32_t *end,
                          "training diverged; try a lower learning rate");
     t->report->tokens += tokens;
     t->report->steps++;
-    t->step_seconds += (double)(timing_steady_ns() - began) * 1e-9;
+    t->step_seconds += seconds_since(began);
     return PENCHANT_OK;
 }
 
@@ -271,7 +276,7 @@ static int step(struct trainer *t, uint32_t first, uint32_t *end,
 static void fill_report(struct trainer *t)
 {
     struct penchant_train_report *r = t->report;
-    r->seconds = (double)(timing_steady_ns() - t->began_ns) * 1e-9;
+    r->seconds = seconds_since(t->began_ns);
     r->tokens_per_s = t->step_seconds > 0 ? (double)r->tokens / t->step_seconds : 0;
     r->best_ndcg10 = t->best_ndcg > 0 ? t->best_ndcg : 0;
 }
@@ -299,8 +304,7 @@ static int validate(struct trainer *t, struct penchant_error *err)
 
 static bool out_of_time(const struct trainer *t)
 {
-    const double seconds = (double)(timing_steady_ns() - t->began_ns) * 1e-9;
-    return t->o->minutes > 0 && seconds >= t->o->minutes * 60;
+    return t->o->minutes > 0 && seconds_since(t->began_ns) >= t->o->minutes * 60;
 }
 
 /* Progress counts the time when time is the bound, else the epochs. */
@@ -326,11 +330,13 @@ static void show(struct trainer *t, uint32_t at)
 static int epoch(struct trainer *t, struct penchant_error *err)
 {
     struct rng rng;
+    const int64_t began = timing_steady_ns();
     rng_init(&rng, t->o->seed, 2 + (uint64_t)t->report->epochs * 65537);
     if (windows_plan(&t->windows, t->data, t->o->model.max_length, &rng) != PENCHANT_OK)
         return error_memory(err);
     if (t->windows.n == 0)
         return error_set(err, PENCHANT_EINVALID, "no user has two events to learn from");
+    t->step_seconds += seconds_since(began); /* making batches is part of the steps */
     for (uint32_t at = 0; at < t->windows.n && !t->stop;) {
         const int status = step(t, at, &at, err);
         if (status != PENCHANT_OK)
@@ -356,6 +362,7 @@ static void start_report(const struct trainer *t)
         .negatives = o->loss == TRAIN_FULL ? 0 : o->negatives,
         .max_length = o->model.max_length,
         .seed = o->seed,
+        .dropout = (double)o->dropout,
     };
     snprintf(t->report->preset, sizeof(t->report->preset), "%s", o->preset);
     snprintf(t->report->loss, sizeof(t->report->loss), "%s", loss_name[o->loss]);

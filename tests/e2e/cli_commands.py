@@ -148,7 +148,7 @@ def try_training(shop, cases):
 
 
 def try_stopping(shop):
-    """Ctrl-C ends training with what was best so far."""
+    """Ctrl-C ends training with what was best so far; --resume goes on from there."""
     with subprocess.Popen([PENCHANT, 'train', '-d', shop, '--json', '--dim', '64', '--epochs',
                            '100000'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True) as p:
@@ -159,8 +159,13 @@ def try_stopping(shop):
         p.send_signal(signal.SIGINT)
         out, err = p.communicate(timeout=120)
     assert p.returncode == 0, (p.returncode, out, err)
-    assert json.loads(out)['stopped'] is True, out
-    assert answer('status', '-d', shop)['has_model']
+    stopped = json.loads(out)
+    assert stopped['stopped'] is True and stopped['dim'] == 64, out
+    assert stopped['validation_ndcg@10'] > 0, out
+    assert answer('status', '-d', shop)['dim'] == 64, 'the best so far is the model'
+    on = answer('train', '-d', shop, '-q', '--resume', '--epochs', '1')
+    assert on['dim'] == 64 and on['preset'] == stopped['preset'], on
+    assert on['validation_ndcg@10'] >= stopped['validation_ndcg@10'], (stopped, on)
 
 
 def try_beside_a_writer(shop, folder):
