@@ -247,8 +247,9 @@ int engine_number_event(struct penchant *p, struct transaction *t,
 int engine_append_event(struct penchant *p, struct transaction *t, struct event *e,
                         struct penchant_error *err);
 
-/* The row of an item as the store keeps it. */
+/* The row of an item as the store keeps it, and the way back; texts are borrowed. */
 struct store_item engine_store_item(const struct penchant_item *item);
+struct penchant_item engine_item_of_row(const struct store_item *row);
 
 /* ---- snapshot.c ---- */
 

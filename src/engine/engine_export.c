@@ -75,12 +75,7 @@ static int export_item(void *cookie, uint32_t id, const struct store_item *row)
     (void)id;
     if (row->deleted)
         return PENCHANT_OK;
-    const struct penchant_item item = {.item_id = row->item_id,
-                                       .title = row->title,
-                                       .category = row->category,
-                                       .brand = row->brand,
-                                       .price = row->price,
-                                       .available = row->available};
+    const struct penchant_item item = engine_item_of_row(row);
     if (x->writing)
         return exporter_item(&x->exporter, &item, x->err);
     export_shape_item(&x->shape, &item);

@@ -158,12 +158,7 @@ static int apply_item(void *cookie, uint32_t id, const struct store_item *row)
     const struct importing *im = cookie;
     if (id / 64 >= im->put_cap || !(im->put[id / 64] >> id % 64 & 1))
         return PENCHANT_OK;
-    const struct penchant_item item = {.item_id = row->item_id,
-                                       .title = row->title,
-                                       .category = row->category,
-                                       .brand = row->brand,
-                                       .price = row->price,
-                                       .available = row->available};
+    const struct penchant_item item = engine_item_of_row(row);
     pthread_rwlock_wrlock(&im->p->lock);
     const int status = catalog_put(&im->p->catalog, id, &item);
     pthread_rwlock_unlock(&im->p->lock);

@@ -28,6 +28,18 @@ struct store_item engine_store_item(const struct penchant_item *item)
     };
 }
 
+struct penchant_item engine_item_of_row(const struct store_item *row)
+{
+    return (struct penchant_item){
+        .item_id = row->item_id,
+        .title = row->title,
+        .category = row->category,
+        .brand = row->brand,
+        .price = row->price,
+        .available = row->available,
+    };
+}
+
 /* ---- get ---- */
 
 static const char *copy_text(char **at, const char *text)

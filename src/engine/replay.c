@@ -82,12 +82,7 @@ static int replay_item(void *cookie, uint32_t id, const struct store_item *row)
         return error_memory(r->err);
     if (number != id)
         return bad_name(r, "item", id);
-    const struct penchant_item item = {.item_id = row->item_id,
-                                       .title = row->title,
-                                       .category = row->category,
-                                       .brand = row->brand,
-                                       .price = row->price,
-                                       .available = row->available};
+    const struct penchant_item item = engine_item_of_row(row);
     if (catalog_put(c, id, &item) != PENCHANT_OK)
         return error_memory(r->err);
     if (row->deleted)
