@@ -1,36 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exact top-k against its peers, in alternation and on one thread: a vectorised fp32 scan
- * of our own, and OpenBLAS sgemv with selection (opened at run time, never linked). Every
- * answer of ours is compared with the definition, topk_scan.
+ * penchant bench topk: exact top-k against its peers, in alternation and on one thread: a
+ * vectorised fp32 scan of our own, and OpenBLAS sgemv with selection (opened at run time,
+ * never linked). Every answer of ours is compared with the definition, topk_scan.
  */
 #include "lab/bench.h"
 
-#include "base/json_writer.h"
+#include <dlfcn.h>
+#include <math.h>
+#include <stdlib.h>
+
 #include "base/timing.h"
+#include "cli/cli.h"
 #include "kernels/cpu.h"
 #include "lab/bench_fp32.h"
 #include "lab/bench_vectors.h"
 #include "retrieval/topk.h"
 
-#include <dlfcn.h>
-#include <errno.h>
-#include <getopt.h>
-#include <math.h>
-#include <unistd.h>
-
+static const char COMMAND[] = "bench topk";
 enum { MAX_ROUNDS = 101, MAX_QUERIES = 64, MAX_K = 1000 };
 
 struct settings {
-    uint32_t rows, dim, k, rounds, queries; /* rows 0: both 100,000 and 1,000,000 */
-    const char *only, *csv;
-    bool json;
+    uint32_t rows, dim, k, rounds, queries;
 };
 
+/* Medians for one query. */
 struct result {
-    const char *name, *peer;
-    uint32_t rows;
-    double ours_ms, peer_ms, fp32_ms, sgemv_ms, ratio, build_ms;
+    double ours_ms, fp32_ms, sgemv_ms; /* NaN: there is no OpenBLAS */
+    double ratio;                      /* of the faster peer's time to ours */
+    double build_ms;
     bool same;
 };
 
@@ -157,18 +155,6 @@ static bool same_hits(const struct topk_hit *a, const struct topk_hit *b, uint32
     return true;
 }
 
-static int compare_doubles(const void *x, const void *y)
-{
-    const double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
-static double median(double *x, uint32_t n)
-{
-    qsort(x, n, sizeof(*x), compare_doubles);
-    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
-}
-
 static bool check_answers(const struct topk_index *index, const struct bench_vectors *d,
                           const struct settings *set)
 {
@@ -199,7 +185,7 @@ static void one_round(const struct topk_index *index, const struct bench_vectors
     began = timing_steady_ns();
     for (uint32_t i = 0; peers->sgemv && i < set->queries; i++)
         sgemv_search(peers, d, d->queries + (size_t)i * d->dim, set->k);
-    ms[2] = peers->sgemv ? since_ms(began) / set->queries : INFINITY;
+    ms[2] = peers->sgemv ? since_ms(began) / set->queries : NAN;
 }
 
 static void measure(const struct topk_index *index, const struct bench_vectors *d,
@@ -214,210 +200,98 @@ static void measure(const struct topk_index *index, const struct bench_vectors *
             times[j][r] = ms[j];
         ratio[r] = fmin(ms[1], ms[2]) / ms[0];
     }
-    out->ours_ms = median(times[0], set->rounds);
-    out->fp32_ms = median(times[1], set->rounds);
-    out->sgemv_ms = median(times[2], set->rounds);
-    out->peer = out->fp32_ms <= out->sgemv_ms ? "fp32-scan" : "openblas-sgemv";
-    out->peer_ms = fmin(out->fp32_ms, out->sgemv_ms);
-    out->ratio = median(ratio, set->rounds);
+    out->ours_ms = bench_quantile(times[0], set->rounds, 0.5);
+    out->fp32_ms = bench_quantile(times[1], set->rounds, 0.5);
+    out->sgemv_ms = bench_quantile(times[2], set->rounds, 0.5);
+    out->ratio = bench_quantile(ratio, set->rounds, 0.5);
 }
 
-static bool run_case(const char *name, uint32_t n, const struct settings *set,
-                     struct result *out)
+static int run_case(const char *name, const struct settings *set, struct result *out,
+                    struct penchant_error *err)
 {
     struct bench_vectors d;
     struct peers peers = {0};
     struct topk_index *index = NULL;
-    struct penchant_error err;
-    *out = (struct result){.name = name, .rows = n};
-    bool ok = bench_vectors_init(&d, name, n, set->dim, set->queries);
-    if (!ok) {
-        fprintf(stderr, "bench topk: out of memory\n");
-        goto out;
-    }
+    *out = (struct result){0};
+    int status = bench_vectors_init(&d, name, set->rows, set->dim, set->queries)
+                     ? PENCHANT_OK
+                     : error_memory(err);
     const int64_t began = timing_steady_ns();
-    ok = topk_index_new(&index, d.rows, n, set->dim, &err) == PENCHANT_OK;
-    if (!ok) {
-        fprintf(stderr, "bench topk: %s\n", err.text);
-        goto out;
+    if (!status)
+        status = topk_index_new(&index, d.rows, set->rows, set->dim, err);
+    if (!status) {
+        out->build_ms = since_ms(began);
+        open_peers(&peers, set->rows);
+        out->same = check_answers(index, &d, set);
+        measure(index, &d, &peers, set, out);
     }
-    out->build_ms = since_ms(began);
-    open_peers(&peers, n);
-    out->same = check_answers(index, &d, set);
-    measure(index, &d, &peers, set, out);
-out:
     close_peers(&peers);
     topk_index_free(index);
     bench_vectors_release(&d);
-    return ok;
+    return status;
 }
 
-/* ---- reporting ----------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------- */
 
-static void print_text(const struct result *r)
+enum { CASES = 3 };
+static const char *const cases[CASES] = {"random", "trained-like", "near-duplicate"};
+
+static int report(int argc, char **argv, const struct result r[CASES], bool json,
+                  const char *csv)
 {
-    printf("%-15s %9u %10.3f %10.3f %10.3f %8.1f  %-4s %9.0f\n", r->name, r->rows,
-           r->ours_ms, r->fp32_ms, r->sgemv_ms, r->ratio, r->same ? "yes" : "NO",
-           r->build_ms);
-    fflush(stdout);
-}
-
-static void add_json(struct json_writer *w, const struct result *r)
-{
-    json_begin_object(w);
-    json_key_string(w, "case", r->name);
-    json_key_uint(w, "rows", r->rows);
-    json_key_double(w, "ours_ms", r->ours_ms, 4);
-    json_key_double(w, "fp32_scan_ms", r->fp32_ms, 4);
-    json_key_double(w, "openblas_sgemv_ms", r->sgemv_ms, 4);
-    json_key_string(w, "peer", r->peer);
-    json_key_double(w, "ratio", r->ratio, 4);
-    json_key_bool(w, "same_ids", r->same);
-    json_key_double(w, "build_ms", r->build_ms, 4);
-    json_end_object(w);
-}
-
-/* The first line of a command's output or of a file's line that begins with `key`. */
-static void first_line(FILE *f, const char *key, char *out, size_t size)
-{
-    char line[256];
-    snprintf(out, size, "unknown");
-    while (f && fgets(line, sizeof(line), f)) {
-        if (strncmp(line, key, strlen(key)) != 0)
-            continue;
-        const char *value = *key ? strchr(line, ':') : NULL;
-        value = value ? value + 1 : line;
-        value += strspn(value, " \t");
-        snprintf(out, size, "%.*s", (int)strcspn(value, "\n,"), value);
-        break;
-    }
-}
-
-static bool append_csv(const char *path, const struct result *r,
-                       const struct settings *set)
-{
-    char commit[64], cpu[128], date[32];
-    FILE *f = popen("git rev-parse --short HEAD 2>/dev/null", "r");
-    first_line(f, "", commit, sizeof(commit));
-    if (f)
-        pclose(f);
-    f = fopen("/proc/cpuinfo", "re");
-    first_line(f, "model name", cpu, sizeof(cpu));
-    if (f)
-        fclose(f);
-    const time_t now = time(NULL);
-    struct tm tm;
-    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    f = fopen(path, "ae");
-    if (!f)
-        return false;
-    fseek(f, 0, SEEK_END);
-    if (ftell(f) == 0)
-        fprintf(f, "commit,date,cpu,bench,case,ours_ms,peer,peer_ms,ratio,rounds\n");
-    fprintf(f, "%s,%s,%s %s,topk,%s %ux%u top-%u,%.4f,%s,%.4f,%.2f,%u\n", commit, date,
-            cpu, cpu_level_name(cpu_level()), r->name, r->rows, set->dim, set->k,
-            r->ours_ms, r->peer, r->peer_ms, r->ratio, set->rounds);
-    return fclose(f) == 0;
-}
-
-static const char usage[] =
-    "usage: penchant bench topk [--rows N] [--dim 64] [--k 20] [--rounds 7] [--queries "
-    "8]\n"
-    "           [--case random|trained-like|near-duplicate] [--json] [--csv FILE]\n"
-    "Exact top-k on one thread against an fp32 scan and OpenBLAS sgemv with selection.\n";
-
-/* A number in [1, most], or 0. */
-static uint32_t number(const char *text, uint32_t most)
-{
-    char *end;
-    const unsigned long x = strtoul(text, &end, 10);
-    return *end || x > most ? 0 : (uint32_t)x;
-}
-
-static bool parse(struct settings *set, int argc, char **argv)
-{
-    static const struct option options[] = {
-        {"rows", 1, 0, 'n'},    {"dim", 1, 0, 'd'},  {"k", 1, 0, 'k'},
-        {"rounds", 1, 0, 'r'},  {"case", 1, 0, 'c'}, {"json", 0, 0, 'j'},
-        {"queries", 1, 0, 'q'}, {"csv", 1, 0, 'f'},  {0}};
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        uint32_t *out = NULL, most = 0;
-        switch (c) {
-        case 'n':
-            out = &set->rows, most = 16000000;
-            break;
-        case 'd':
-            out = &set->dim, most = TOPK_MAX_DIM;
-            break;
-        case 'k':
-            out = &set->k, most = MAX_K;
-            break;
-        case 'r':
-            out = &set->rounds, most = MAX_ROUNDS;
-            break;
-        case 'q':
-            out = &set->queries, most = MAX_QUERIES;
-            break;
-        case 'c':
-            set->only = optarg;
-            break;
-        case 'j':
-            set->json = true;
-            break;
-        case 'f':
-            set->csv = optarg;
-            break;
-        default:
-            return false;
-        }
-        if (out && (*out = number(optarg, most)) == 0)
-            return false;
-    }
-    return optind == argc;
+    const bool same = r[0].same && r[1].same && r[2].same;
+    const struct bench_figure figure[] = {
+        {"random_ours_ms", r[0].ours_ms},
+        {"random_fp32_scan_ms", r[0].fp32_ms},
+        {"random_openblas_ms", r[0].sgemv_ms},
+        {"random_ratio", r[0].ratio},
+        {"random_build_ms", r[0].build_ms},
+        {"trained_ours_ms", r[1].ours_ms},
+        {"trained_fp32_scan_ms", r[1].fp32_ms},
+        {"trained_openblas_ms", r[1].sgemv_ms},
+        {"trained_ratio", r[1].ratio},
+        {"trained_build_ms", r[1].build_ms},
+        {"duplicate_ours_ms", r[2].ours_ms},
+        {"duplicate_fp32_scan_ms", r[2].fp32_ms},
+        {"duplicate_openblas_ms", r[2].sgemv_ms},
+        {"duplicate_ratio", r[2].ratio},
+        {"duplicate_build_ms", r[2].build_ms},
+        {"same_ids", same},
+    };
+    const int status =
+        bench_print(argc, argv, figure, sizeof(figure) / sizeof(figure[0]), json, csv);
+    return same ? status
+                : cli_fail(CLI_FAILED, COMMAND, "an answer is not that of the full scan");
 }
 
 int bench_topk(int argc, char **argv)
 {
-    static const char *const cases[] = {"random", "trained-like", "near-duplicate"};
-    static const uint32_t sizes[] = {1000000, 100000};
-    struct settings set = {.dim = 64, .k = 20, .rounds = 7, .queries = 8};
-    struct buf out;
-    struct json_writer w;
-    bool ok = parse(&set, argc, argv);
-    if (!ok) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    buf_init(&out, 1 << 20);
-    json_init(&w, &out);
-    json_begin_array(&w);
-    if (!set.json)
-        printf("%-15s %9s %10s %10s %10s %8s  %-4s %9s\n", "case", "rows", "ours ms",
-               "fp32 ms", "sgemv ms", "ratio", "same", "build ms");
-    for (uint32_t s = 0; s < (set.rows ? 1 : 2); s++) {
-        for (uint32_t c = 0; c < 3; c++) {
-            struct result r;
-            if (set.only && strcmp(set.only, cases[c]) != 0)
-                continue;
-            if (!run_case(cases[c], set.rows ? set.rows : sizes[s], &set, &r)) {
-                ok = false;
-                continue;
-            }
-            ok = ok && r.same;
-            if (set.json)
-                add_json(&w, &r);
-            else
-                print_text(&r);
-            if (set.csv && !append_csv(set.csv, &r, &set)) {
-                fprintf(stderr, "bench topk: %s: %s\n", set.csv, strerror(errno));
-                ok = false;
-            }
-        }
-    }
-    json_end_array(&w);
-    if (set.json)
-        puts(out.data);
-    buf_release(&out);
-    return ok ? 0 : 1;
+    struct settings set = {
+        .rows = 1000000, .dim = 64, .k = 20, .rounds = 7, .queries = 8};
+    struct result result[CASES];
+    struct penchant_error err = {0};
+    const char *csv = NULL;
+    bool json = false;
+    const struct cli_option options[] = {
+        {"rows", 0, CLI_U32, &set.rows, "N", NULL, 1, 16e6, "items"},
+        {"dim", 0, CLI_U32, &set.dim, "N", NULL, 1, TOPK_MAX_DIM, "width of a row"},
+        {"k", 'k', CLI_U32, &set.k, "K", NULL, 1, MAX_K, "how many are asked for"},
+        {"queries", 0, CLI_U32, &set.queries, "N", NULL, 1, MAX_QUERIES, "in a round"},
+        {"rounds", 0, CLI_U32, &set.rounds, "N", NULL, 1, MAX_ROUNDS,
+         "the median counts"},
+        CLI_JSON(&json),
+        BENCH_CSV(&csv),
+    };
+    const struct cli_spec spec = {
+        COMMAND, "exact top-k against a vectorised fp32 scan and OpenBLAS sgemv",
+        "One thread; random, trained-like and nearly equal rows. The ratio is over the\n"
+        "faster of the peers; every answer is compared with a full scan.",
+        options, sizeof(options) / sizeof(options[0])};
+    int status = cli_parse(&spec, argc, argv);
+    if (status != CLI_CONTINUE)
+        return status;
+    for (int c = 0; c < CASES; c++)
+        if (run_case(cases[c], &set, &result[c], &err))
+            return cli_fail_error(COMMAND, &err);
+    return report(argc, argv, result, json, csv);
 }

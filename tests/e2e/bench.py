@@ -11,6 +11,7 @@ import tempfile
 
 PENCHANT = os.environ['PENCHANT']
 SMALL = {
+    'topk': ['--rows', '3000', '--dim', '33', '--rounds', '3', '--queries', '2', '-k7'],
     'append': ['--events', '60', '--history', '40', '--items', '500', '--dim', '16'],
     'ingest': ['--size', '4000', '--rounds', '2'],
     'serve': ['--items', '500', '--users', '20', '--history', '20', '--seconds', '2', '--rate',
@@ -26,6 +27,10 @@ def bench(*args, expect=0, **more):
 
 
 def check_figures(name, f):
+    if name == 'topk':
+        assert f['same_ids'] == 1, f
+        for case in ('random', 'trained', 'duplicate'):
+            assert f[case + '_ours_ms'] > 0 and f[case + '_ratio'] > 0, f
     if name == 'append':
         assert 0 < f['append_p50_us'] <= f['append_p99_us'] and f['query_mean_us'] > 0, f
         assert f['anew_over_append_and_query'] > 1, 'one event costs less than all of them'
