@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo | test [T=name] | check | install PREFIX=/usr/local | bench | format | clean
+# make fuzz F=event_json|import|checkpoint SECONDS=60 (needs clang)
 # SAN=address,undefined (or thread) builds everything so, into its own folder; V=1 shows commands.
 
 comma   := ,
@@ -25,7 +26,7 @@ TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 # The two commands use every core, unless the caller said -j.
 JOBS     = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all demo test test-long check install format bench clean
+.PHONY: all demo test test-long check fuzz install format bench clean
 all: $(BUILD)/penchant $(BUILD)/libpenchant.a $(BUILD)/libpenchant.so
 
 demo: .deps
@@ -48,6 +49,23 @@ tests: $(TESTS)
 check: .deps
 	@tools/check
 
+# libFuzzer over tests/fuzz, from the corpora that the ordinary tests replay. What it finds new
+# stays in the build folder; what crashes it, as crash-*, there too.
+FUZZ       := $(BUILD)/fuzz
+SECONDS    ?= 60
+F          ?= import
+CORPUS_OF_event_json := http
+fuzz: .deps
+	@command -v clang >/dev/null || { echo "make fuzz: needs clang (apt-get install clang)" >&2; exit 1; }
+	+@$(MAKE) --no-print-directory $(JOBS) BUILD=$(FUZZ) CC=clang SAN=fuzzer-no-link,address,undefined $(FUZZ)/fuzz_$(F)
+	@mkdir -p $(FUZZ)/found_$(F)
+	$(FUZZ)/fuzz_$(F) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+	  -artifact_prefix=$(FUZZ)/ $(FUZZ)/found_$(F) tests/data/$(or $(CORPUS_OF_$(F)),$(F))
+
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/inner.a
+	@echo "  FUZZ  $<"
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $< $(BUILD)/inner.a -lmicrohttpd $(LIBS) -o $@
+
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
@@ -59,6 +77,8 @@ $(BUILD)/%_avx2.o:       CFLAGS += -mavx2 -mfma
 $(BUILD)/%_avx512.o:     CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 $(BUILD)/%_avx512vnni.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mprefer-vector-width=512
 $(BUILD)/%_avx512bf16.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mprefer-vector-width=512
+# clang's fuzzing coverage does not come to an end with vector code.
+$(BUILD)/kernels/%.o: CFLAGS += $(if $(findstring fuzzer,$(SAN)),-fno-sanitize=fuzzer-no-link)
 
 $(BUILD)/server/openapi_text.o: docs/openapi.json
 
