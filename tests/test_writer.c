@@ -267,6 +267,33 @@ static void test_writer__a_full_queue_refuses_and_closing_drains_it(void **state
     penchant_user_free(u);
 }
 
+static void test_writer__a_list_that_cannot_be_logged_has_no_id(void **state)
+{
+    struct shop *s = *state;
+    struct held h;
+    const uint32_t item = 0;
+    const struct store_slate slate = {.id = "rid", .ts_us = 1, .n = 1, .items = &item};
+    struct penchant_request r;
+    struct penchant_list *list;
+    struct penchant_event e = view("ann", "a");
+    penchant_request_default(&r);
+    assert_int_equal(penchant_add_events(s->p, &e, 1, NULL, &err), PENCHANT_OK);
+    hold(&h, s->p);
+    for (int i = 0; i < ENGINE_QUEUE_SLATES; i++)
+        assert_true(engine_submit_slate(s->p, &slate));
+    assert_false(engine_submit_slate(s->p, &slate));
+    assert_int_equal(penchant_recommend(s->p, &r, &list, &err), PENCHANT_OK);
+    assert_int_equal(list->n, 1);
+    assert_string_equal(list->recommendation_id, "");
+    penchant_list_free(list);
+    release_writer(&h);
+    penchant_close(&s->p);
+    s->p = open_shop(s);
+    struct penchant_status_report status;
+    assert_int_equal(penchant_status(s->p, &status, NULL), PENCHANT_OK);
+    assert_int_equal(status.slates, ENGINE_QUEUE_SLATES);
+}
+
 static void test_writer__a_rejected_work_does_not_harm_its_group(void **state)
 {
     struct shop *s = *state;
@@ -461,6 +488,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_writer__many_hands_are_written_in_order),
         TEST(test_writer__a_full_queue_refuses_and_closing_drains_it),
+        TEST(test_writer__a_list_that_cannot_be_logged_has_no_id),
         TEST(test_writer__a_rejected_work_does_not_harm_its_group),
         TEST(test_writer__kill_loses_and_doubles_nothing),
         TEST(test_writer__a_full_disk_fails_what_it_cannot_keep),

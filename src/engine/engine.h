@@ -226,8 +226,9 @@ void writer_apply_later(struct penchant *p);
 int writer_broke(struct penchant *p, struct penchant_error *err);
 
 /* Copies a slate for the log: on disk with the next group, at the latest 100 ms later,
-   and at closing. Nothing happens in a read-only shop. Any thread. */
-void engine_submit_slate(struct penchant *p, const struct store_slate *slate);
+   and at closing. False when it will not be logged: the shop is read-only or closing, too
+   many wait, or there is no memory. Any thread. */
+bool engine_submit_slate(struct penchant *p, const struct store_slate *slate);
 
 /* Forgets the slates of a user that wait for their commit; on the writer. */
 void writer_drop_slates(struct penchant *p, uint32_t user);

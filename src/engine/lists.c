@@ -98,8 +98,8 @@ static int log_slate(struct penchant *p, struct penchant_list *list,
                                       .items = item,
                                       .model_version = version,
                                       .placement = placement};
-    if (list->recommendation_id[0])
-        engine_submit_slate(p, &slate);
+    if (!list->recommendation_id[0] || !engine_submit_slate(p, &slate))
+        list->recommendation_id[0] = 0;
     free(item);
     return PENCHANT_OK;
 }

@@ -144,12 +144,12 @@ static struct pending_slate *copy_slate(const struct store_slate *slate)
     return s;
 }
 
-void engine_submit_slate(struct penchant *p, const struct store_slate *slate)
+bool engine_submit_slate(struct penchant *p, const struct store_slate *slate)
 {
     struct writer *wr = p->writer;
     struct pending_slate *s = wr ? copy_slate(slate) : NULL;
     if (!s)
-        return;
+        return false;
     pthread_mutex_lock(&wr->lock);
     const bool taken = !wr->stopping && wr->n_slates < ENGINE_QUEUE_SLATES;
     if (taken) {
@@ -164,6 +164,7 @@ void engine_submit_slate(struct penchant *p, const struct store_slate *slate)
     pthread_mutex_unlock(&wr->lock);
     if (!taken)
         free(s);
+    return taken;
 }
 
 void writer_drop_slates(struct penchant *p, uint32_t user)
