@@ -11,6 +11,8 @@ import tempfile
 
 PENCHANT = os.environ['PENCHANT']
 SMALL = {
+    'train': ['--dim', '16', '--blocks', '1', '--max-length', '20', '--rounds', '2', '--seconds',
+              '0.2'],
     'topk': ['--rows', '3000', '--dim', '33', '--rounds', '3', '--queries', '2', '-k7'],
     'append': ['--events', '60', '--history', '40', '--items', '500', '--dim', '16'],
     'ingest': ['--size', '4000', '--rounds', '2'],
@@ -27,6 +29,9 @@ def bench(*args, expect=0, **more):
 
 
 def check_figures(name, f):
+    if name == 'train':
+        assert f['tokens_per_s'] > 0 and f['peak_mb'] > 1 and f['ratio'] is None, f
+        assert 0 < f['share_of_float_peak'] < 1.2, f
     if name == 'topk':
         assert f['same_ids'] == 1, f
         for case in ('random', 'trained', 'duplicate'):
@@ -58,8 +63,13 @@ def main():
             assert len(rows) == 2, rows
             assert list(rows[0])[:5] == ['date', 'commit', 'cpu', 'threads', 'command'], rows
             assert list(rows[0])[5:] == list(figures), rows
-            assert float(rows[0][list(figures)[-1]]) == figures[list(figures)[-1]]
+            last = list(figures)[-1]
+            cell, told = rows[0][last], figures[last]
+            assert float(cell) == told if told is not None else cell == 'nan', (cell, told)
             assert rows[0]['command'] == ' '.join(['penchant bench', name, *args]), rows
+        figures = json.loads(bench('train', *SMALL['train'], '--catalogue', 30000, '--json',
+                                   env=env)[0])
+        assert figures['many_items'] == 30000 and figures['ratio'] > 0, figures
         _, err = bench('append', *SMALL['append'], '--csv', kept / 'serve.csv', expect=1, env=env)
         assert 'has other columns' in err, err
         assert os.listdir(folder) == ['kept'], 'nothing is left behind'

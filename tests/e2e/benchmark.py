@@ -100,6 +100,9 @@ def check_leave_one_out(folder):
     check_over_best(r, "ndcg@10")
     assert sorted(r["weights"]) == ["covisitation", "popularity", "sequence"], r["weights"]
     assert without_clockwork(report(*args)) == without_clockwork(r), "a run does not repeat"
+    alone = report(*args, "--threads", "1")
+    assert without_clockwork(report(*args, "--threads", "1")) == without_clockwork(alone)
+    assert alone["baselines"] == r["baselines"] and alone["threads"] == 1, "counts have no threads"
     only = report(*args, "--sources", "sequence")
     assert only["model"] == only["sequence"] == r["sequence"], "the model depends on the sources"
     assert only["sources"] == "sequence" and "over_best_single" not in only, only

@@ -123,10 +123,22 @@ def try_lists(shop):
     assert table.splitlines()[1].split()[0] == '1.' and 'Thing' in table, table
 
 
+def weights(shop):
+    """The tensors of the shop's model, without the notes before them."""
+    data = (shop / 'model' / 'model.safetensors').read_bytes()
+    return data[8 + int.from_bytes(data[:8], 'little'):]
+
+
 def try_training(shop, cases):
     assert answer('status', '-d', shop)['has_model'] is False
-    trained = answer('train', '-d', shop, '-q', '--epochs', '3', '--dim', '16', '--blocks', '1',
-                     '--heads', '1', '--preset', 'sasrec', '--seed', '3')
+    train = ['train', '-d', shop, '-q', '--epochs', '3', '--dim', '16', '--blocks', '1',
+             '--heads', '1', '--preset', 'sasrec']
+    bits = []
+    for seed, threads in (('3', '1'), ('3', '1'), ('4', '2'), ('3', '2'), ('3', '2')):
+        trained = answer(*train, '--seed', seed, '--threads', threads)
+        bits.append(weights(shop))
+    assert bits[0] == bits[1] and bits[3] == bits[4], 'a seed and threads give the same bits'
+    assert bits[2] != bits[3] and len(bits[2]) == len(bits[3]), 'another seed gives others'
     assert (trained['preset'], trained['dim'], trained['blocks']) == ('sasrec', 16, 1), trained
     assert trained['epochs'] <= 3 and trained['steps'] > 0 and trained['seed'] == 3, trained
     status = answer('status', '-d', shop)
