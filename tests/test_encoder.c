@@ -195,24 +195,41 @@ static void same_bits(const struct shape *shape, const char *what, uint64_t even
         assert_true(isfinite(got[i]));
 }
 
+/* A model of the shape and an encoder of it. */
+struct subject {
+    struct model *m;
+    struct encoder *e;
+};
+
+static struct subject subject_of(const struct shape *shape)
+{
+    struct subject s = {.m = make_model(shape)};
+    assert_int_equal(encoder_new(&s.e, s.m, NULL), PENCHANT_OK);
+    return s;
+}
+
+static void subject_release(struct subject *s)
+{
+    encoder_free(s->e);
+    model_free(s->m);
+}
+
 /* ---- tests --------------------------------------------------------------------- */
 
 /* One state goes on all the time and is asked after every event. */
 static void walk(const struct shape *shape, const struct log *log)
 {
-    struct model *m = make_model(shape);
-    struct network *net = network_new(m, m->config.max_length);
-    struct encoder *e;
+    struct subject x = subject_of(shape);
+    struct network *net = network_new(x.m, x.m->config.max_length);
     float went_on[MAX_DIM], anew[MAX_DIM], whole[MAX_DIM];
-    assert_int_equal(encoder_new(&e, m, NULL), PENCHANT_OK);
-    struct encoder_state *s = encoder_state_new(e, 0);
+    struct encoder_state *s = encoder_state_new(x.e, 0);
     assert_true(net && s);
     for (uint64_t n = 1; n <= MAX_EVENTS; n++) {
-        append(e, s, log, n - 1, n);
+        append(x.e, s, log, n - 1, n);
         const int64_t now = log->ts_us[n - 1] + 7000000 * (int64_t)(n % 5);
-        const bool known = encoder_query(e, s, now, went_on) == 0;
-        assert_int_equal(query_anew(e, log, n, now, anew), known);
-        assert_int_equal(query_network(e, m, net, log, n, now, whole), known);
+        const bool known = encoder_query(x.e, s, now, went_on) == 0;
+        assert_int_equal(query_anew(x.e, log, n, now, anew), known);
+        assert_int_equal(query_network(x.e, x.m, net, log, n, now, whole), known);
         if (!known)
             continue;
         same_bits(shape, "a state made anew", n, anew, went_on);
@@ -220,9 +237,8 @@ static void walk(const struct shape *shape, const struct log *log)
     }
     assert_int_equal(encoder_state_events(s), MAX_EVENTS);
     encoder_state_free(s);
-    encoder_free(e);
     network_free(net);
-    model_free(m);
+    subject_release(&x);
 }
 
 static void test_encoder__event_by_event_has_the_bits_of_a_whole_pass(void **state)
@@ -252,27 +268,24 @@ static void test_encoder__events_may_come_in_any_portions(void **state)
     make_log(&log, 3, true);
     rng_init(&rng, 9, 1);
     for (size_t i = 0; i < N_SHAPES; i++) {
-        struct model *m = make_model(&shapes[i]);
-        struct encoder *e;
+        struct subject x = subject_of(&shapes[i]);
         float want[MAX_DIM], got[MAX_DIM];
-        assert_int_equal(encoder_new(&e, m, NULL), PENCHANT_OK);
-        assert_true(query_anew(e, &log, MAX_EVENTS, log.ts_us[MAX_EVENTS - 1], want));
+        assert_true(query_anew(x.e, &log, MAX_EVENTS, log.ts_us[MAX_EVENTS - 1], want));
         for (uint32_t trial = 0; trial < 8; trial++) {
-            struct encoder_state *s = encoder_state_new(e, 0);
+            struct encoder_state *s = encoder_state_new(x.e, 0);
             assert_non_null(s);
             for (uint64_t at = 0, to; at < MAX_EVENTS; at = to) {
                 to = at + rng_below(&rng, trial * 20 + 2);
                 to = to < MAX_EVENTS ? to : MAX_EVENTS;
-                append(e, s, &log, at, to);
+                append(x.e, s, &log, at, to);
                 if (rng_below(&rng, 2)) /* asking leaves no trace */
-                    encoder_query(e, s, log.ts_us[at] + 99, got);
+                    encoder_query(x.e, s, log.ts_us[at] + 99, got);
             }
-            assert_int_equal(encoder_query(e, s, log.ts_us[MAX_EVENTS - 1], got), 0);
+            assert_int_equal(encoder_query(x.e, s, log.ts_us[MAX_EVENTS - 1], got), 0);
             same_bits(&shapes[i], "portions", MAX_EVENTS, got, want);
             encoder_state_free(s);
         }
-        encoder_free(e);
-        model_free(m);
+        subject_release(&x);
     }
 }
 
@@ -281,19 +294,16 @@ static void test_encoder__a_full_window_drops_its_oldest_quarter(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_SHAPES; i++) {
-        struct model *m = make_model(&shapes[i]);
-        struct encoder *e;
-        assert_int_equal(encoder_new(&e, m, NULL), PENCHANT_OK);
-        const uint64_t length = m->config.max_length, quarter = (length + 3) / 4;
+        struct subject x = subject_of(&shapes[i]);
+        const uint64_t length = x.m->config.max_length, quarter = (length + 3) / 4;
         uint64_t first = 0;
-        assert_int_equal(encoder_window_start(e, 0), 0);
+        assert_int_equal(encoder_window_start(x.e, 0), 0);
         for (uint64_t events = 1; events < 5 * length + 3; events++) {
             if (events - 1 - first == length)
                 first += quarter;
-            assert_int_equal(encoder_window_start(e, events), first);
+            assert_int_equal(encoder_window_start(x.e, events), first);
         }
-        encoder_free(e);
-        model_free(m);
+        subject_release(&x);
     }
 }
 
@@ -304,27 +314,24 @@ static void test_encoder__a_query_is_made_of_its_window(void **state)
     struct log log, other;
     (void)state;
     make_log(&log, 4, false);
-    struct model *m = make_model(shape);
-    struct encoder *e;
-    assert_int_equal(encoder_new(&e, m, NULL), PENCHANT_OK);
+    struct subject x = subject_of(shape);
     for (uint64_t n = 1; n <= 30; n++) {
-        const uint64_t first = encoder_window_start(e, n);
+        const uint64_t first = encoder_window_start(x.e, n);
         float want[MAX_DIM], got[MAX_DIM];
-        assert_true(query_anew(e, &log, n, log.ts_us[n - 1], want));
+        assert_true(query_anew(x.e, &log, n, log.ts_us[n - 1], want));
         for (uint64_t i = 0; i < n; i++) {
-            struct encoder_state *s = encoder_state_new(e, 0);
+            struct encoder_state *s = encoder_state_new(x.e, 0);
             assert_non_null(s);
             other = log;
             other.item[i] = (log.item[i] + 1) % N_ITEMS;
-            append(e, s, &other, 0, n);
-            assert_int_equal(encoder_query(e, s, log.ts_us[n - 1], got), 0);
-            assert_int_equal(memcmp(got, want, sizeof(float) * m->config.dim) == 0,
+            append(x.e, s, &other, 0, n);
+            assert_int_equal(encoder_query(x.e, s, log.ts_us[n - 1], got), 0);
+            assert_int_equal(memcmp(got, want, sizeof(float) * x.m->config.dim) == 0,
                              i < first);
             encoder_state_free(s);
         }
     }
-    encoder_free(e);
-    model_free(m);
+    subject_release(&x);
 }
 
 static void test_encoder__the_time_of_the_request_counts_where_it_should(void **state)
@@ -333,16 +340,13 @@ static void test_encoder__the_time_of_the_request_counts_where_it_should(void **
     (void)state;
     make_log(&log, 6, false);
     for (size_t i = 0; i < N_SHAPES; i++) {
-        struct model *m = make_model(&shapes[i]);
-        struct encoder *e;
+        struct subject x = subject_of(&shapes[i]);
         float soon[MAX_DIM], late[MAX_DIM];
-        assert_int_equal(encoder_new(&e, m, NULL), PENCHANT_OK);
-        assert_true(query_anew(e, &log, 12, log.ts_us[11] + 2000000, soon));
-        assert_true(query_anew(e, &log, 12, log.ts_us[11] + 90000000000, late));
-        assert_int_equal(memcmp(soon, late, sizeof(float) * m->config.dim) != 0,
-                         m->config.bias_time);
-        encoder_free(e);
-        model_free(m);
+        assert_true(query_anew(x.e, &log, 12, log.ts_us[11] + 2000000, soon));
+        assert_true(query_anew(x.e, &log, 12, log.ts_us[11] + 90000000000, late));
+        assert_int_equal(memcmp(soon, late, sizeof(float) * x.m->config.dim) != 0,
+                         x.m->config.bias_time);
+        subject_release(&x);
     }
 }
 
@@ -351,28 +355,25 @@ static void test_encoder__without_a_known_item_there_is_no_query(void **state)
     const uint32_t unknown[2] = {N_ITEMS, NAMES_NONE}, known = 3;
     const uint8_t type[2] = {0, 200};
     const int64_t ts_us[2] = {1700000000000000, 1700000001000000};
-    float x[MAX_DIM];
+    float got[MAX_DIM];
     (void)state;
     for (size_t i = 0; i < N_SHAPES; i++) {
-        struct model *m = make_model(&shapes[i]);
-        struct encoder *e;
-        assert_int_equal(encoder_new(&e, m, NULL), PENCHANT_OK);
-        struct encoder_state *s = encoder_state_new(e, 40);
+        struct subject x = subject_of(&shapes[i]);
+        struct encoder_state *s = encoder_state_new(x.e, 40);
         assert_non_null(s);
-        assert_true(encoder_state_bytes(e) >= sizeof(float) * 2 * m->config.dim *
-                                                  m->config.blocks *
-                                                  m->config.max_length);
+        assert_true(encoder_state_bytes(x.e) >= sizeof(float) * 2 * x.m->config.dim *
+                                                    x.m->config.blocks *
+                                                    x.m->config.max_length);
         assert_int_equal(encoder_state_events(s), 40);
-        assert_int_equal(encoder_query(e, s, ts_us[1], x), -1);
-        for (uint32_t k = 0; k < 2 * m->config.max_length + 3; k++)
-            encoder_append(e, s, unknown, type, ts_us, 2);
-        assert_int_equal(encoder_state_events(s), 40 + 4 * m->config.max_length + 6);
-        assert_int_equal(encoder_query(e, s, ts_us[1], x), -1);
-        encoder_append(e, s, &known, type, ts_us, 1);
-        assert_int_equal(encoder_query(e, s, ts_us[1], x), 0);
+        assert_int_equal(encoder_query(x.e, s, ts_us[1], got), -1);
+        for (uint32_t k = 0; k < 2 * x.m->config.max_length + 3; k++)
+            encoder_append(x.e, s, unknown, type, ts_us, 2);
+        assert_int_equal(encoder_state_events(s), 40 + 4 * x.m->config.max_length + 6);
+        assert_int_equal(encoder_query(x.e, s, ts_us[1], got), -1);
+        encoder_append(x.e, s, &known, type, ts_us, 1);
+        assert_int_equal(encoder_query(x.e, s, ts_us[1], got), 0);
         encoder_state_free(s);
-        encoder_free(e);
-        model_free(m);
+        subject_release(&x);
     }
 }
 
