@@ -163,6 +163,8 @@ int cli_print_list(const char *command, struct penchant *p,
         list_json(&b, p, list);
     else
         list_table(&b, p, list);
+    if (!json && !list->n)
+        fprintf(stderr, "penchant: %s: there is no item to show\n", command);
     const int status = cli_print(command, &b);
     buf_release(&b);
     return status;

@@ -114,6 +114,8 @@ def try_lists(shop):
               if line.startswith('u0,') and ',purchase,' in line]
     new = answer('recommend', '-d', shop, '--user', 'u0', '-k', '60', '--exclude-purchased')
     assert bought and not set(bought) & set(items(new)), (bought, items(new))
+    _, err = penchant('recommend', '-d', shop, '--category', 'no such shelf')
+    assert 'there is no item to show' in err, err
     near = answer('similar', '-d', shop, '--item', 'i5', '-k', '5')
     assert 'i5' not in items(near) and len(items(near)) == 5, near
     assert sum(int(i[1:]) < 20 for i in items(near)) >= 4, near
