@@ -140,7 +140,8 @@ def check_sessions(folder):
     header = "session_id,item_id,timestamp"
     train = write(folder, "train.csv", header, [row for walk in walks[:300] for row in walk])
     test = write(folder, "test.csv", header,
-                 [row for walk in walks[300:] for row in walk] + [("x", "a1", 1), ("x", "new", 2), ("x", "a2", 3)])
+                 [row for walk in walks[300:] for row in walk] +
+                 [("x", "a1", 1), ("x", "new", 2), ("x", "a2", 3)])
     args = ["--protocol", "sessions", "--train", train, "--test", test, *SMALL]
     r = report(*args)
     assert (r["protocol"], r["cases"], r["unknown_targets"]) == ("sessions", 502, 1), r
