@@ -5,147 +5,11 @@
  * gets a newer row that counts), so undoing a transaction is cutting the tables to the
  * lengths that they had at its begin.
  */
+#include "store/store_memory_tables.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "store/store.h"
-
-enum table_id { USERS, TYPES, ITEMS, EVENTS, SLATES, FACTS, EVENT_IDS, TABLES };
-
-struct item_row {
-    uint32_t id;
-    struct store_item item;
-};
-
-struct fact_row {
-    const char *name, *value; /* value NULL: removed */
-};
-
-struct table {
-    char *row;
-    size_t n, cap, begun; /* begun: n at the begin of the transaction */
-};
-
-struct memory_store {
-    struct store base;
-    struct table table[TABLES];
-    bool writing;
-    uint64_t last_seq, begun_seq;
-    uint64_t *seen; /* open addressing over EVENT_IDS: row + 1, or 0 */
-    size_t slots;
-};
-
-/* ---- tables ---- */
-
-static void drop_text(const char *text)
-{
-    free((char *)(uintptr_t)text);
-}
-
-static void release_name(void *row)
-{
-    drop_text(*(const char **)row);
-}
-
-static void release_item(void *row)
-{
-    const struct store_item *i = &((struct item_row *)row)->item;
-    drop_text(i->item_id);
-    drop_text(i->title);
-    drop_text(i->category);
-    drop_text(i->brand);
-}
-
-static void release_event(void *row)
-{
-    const struct event *e = row;
-    drop_text(e->session);
-    drop_text(e->recommendation);
-    drop_text(e->extra);
-}
-
-static void release_slate(void *row)
-{
-    const struct store_slate *s = row;
-    drop_text(s->id);
-    drop_text(s->placement);
-    free((uint32_t *)(uintptr_t)s->items);
-    free((float *)(uintptr_t)s->propensities);
-}
-
-static void release_fact(void *row)
-{
-    drop_text(((struct fact_row *)row)->name);
-    drop_text(((struct fact_row *)row)->value);
-}
-
-static void release_nothing(void *row)
-{
-    (void)row;
-}
-
-static const struct {
-    size_t size;
-    void (*release)(void *row);
-} kind[TABLES] = {
-    [USERS] = {sizeof(char *), release_name},
-    [TYPES] = {sizeof(char *), release_name},
-    [ITEMS] = {sizeof(struct item_row), release_item},
-    [EVENTS] = {sizeof(struct event), release_event},
-    [SLATES] = {sizeof(struct store_slate), release_slate},
-    [FACTS] = {sizeof(struct fact_row), release_fact},
-    [EVENT_IDS] = {sizeof(uint64_t), release_nothing},
-};
-
-static void *row_at(struct memory_store *s, enum table_id id, size_t i)
-{
-    return s->table[id].row + i * kind[id].size;
-}
-
-static void cut(struct memory_store *s, enum table_id id, size_t n)
-{
-    while (s->table[id].n > n)
-        kind[id].release(row_at(s, id, --s->table[id].n));
-}
-
-/* Adds a row and takes its texts over; on failure they are released. */
-static int add_row(struct memory_store *s, enum table_id id, void *row, bool complete,
-                   struct penchant_error *err)
-{
-    struct table *t = &s->table[id];
-    if (complete && t->n == t->cap) {
-        const size_t cap = t->cap ? 2 * t->cap : 64;
-        char *grown = realloc(t->row, cap * kind[id].size);
-        complete = grown != NULL;
-        t->row = complete ? grown : t->row;
-        t->cap = complete ? cap : t->cap;
-    }
-    if (!complete || !s->writing) {
-        kind[id].release(row);
-        return complete ? error_set(err, PENCHANT_EINVALID, "no transaction was begun")
-                        : error_memory(err);
-    }
-    memcpy(row_at(s, id, t->n++), row, kind[id].size);
-    return PENCHANT_OK;
-}
-
-/* Copies n bytes; NULL stays NULL. *complete turns false when there is no memory. */
-static void *copy(const void *bytes, size_t n, bool *complete)
-{
-    if (!bytes)
-        return NULL;
-    void *out = malloc(n ? n : 1);
-    if (out)
-        memcpy(out, bytes, n);
-    *complete = *complete && out;
-    return out;
-}
-
-static const char *copy_text(const char *text, bool *complete)
-{
-    return text ? copy(text, strlen(text) + 1, complete) : NULL;
-}
 
 /* ---- opening and transactions ---- */
 
@@ -170,7 +34,7 @@ static void memory_close(struct store *store)
     if (!s)
         return;
     for (enum table_id id = 0; id < TABLES; id++) {
-        cut(s, id, 0);
+        memory_cut(s, id, 0);
         free(s->table[id].row);
     }
     free(s->seen);
@@ -222,7 +86,7 @@ static void memory_rollback(struct store *store)
     if (!s->writing)
         return;
     for (enum table_id id = 0; id < TABLES; id++)
-        cut(s, id, s->table[id].begun);
+        memory_cut(s, id, s->table[id].begun);
     s->last_seq = s->begun_seq;
     index_event_ids(s);
     s->writing = false;
@@ -238,8 +102,8 @@ static int add_name(struct store *store, enum table_id table, uint32_t id,
         return error_set(err, PENCHANT_ECORRUPT, "number %u follows %zu", id,
                          s->table[table].n);
     bool complete = true;
-    const char *row = copy_text(name, &complete);
-    return add_row(s, table, &row, complete, err);
+    const char *row = memory_copy_text(name, &complete);
+    return memory_add_row(s, table, &row, complete, err);
 }
 
 static int memory_add_user(struct store *store, uint32_t id, const char *name,
@@ -259,11 +123,11 @@ static int memory_put_item(struct store *store, uint32_t id,
 {
     bool complete = true;
     struct item_row row = {.id = id, .item = *item};
-    row.item.item_id = copy_text(item->item_id, &complete);
-    row.item.title = copy_text(item->title, &complete);
-    row.item.category = copy_text(item->category, &complete);
-    row.item.brand = copy_text(item->brand, &complete);
-    return add_row((struct memory_store *)store, ITEMS, &row, complete, err);
+    row.item.item_id = memory_copy_text(item->item_id, &complete);
+    row.item.title = memory_copy_text(item->title, &complete);
+    row.item.category = memory_copy_text(item->category, &complete);
+    row.item.brand = memory_copy_text(item->brand, &complete);
+    return memory_add_row((struct memory_store *)store, ITEMS, &row, complete, err);
 }
 
 static int memory_append_event(struct store *store, const struct event *e,
@@ -275,10 +139,10 @@ static int memory_append_event(struct store *store, const struct event *e,
                          (unsigned long long)e->seq, (unsigned long long)s->last_seq);
     bool complete = true;
     struct event row = *e;
-    row.session = copy_text(e->session, &complete);
-    row.recommendation = copy_text(e->recommendation, &complete);
-    row.extra = copy_text(e->extra, &complete);
-    const int status = add_row(s, EVENTS, &row, complete, err);
+    row.session = memory_copy_text(e->session, &complete);
+    row.recommendation = memory_copy_text(e->recommendation, &complete);
+    row.extra = memory_copy_text(e->extra, &complete);
+    const int status = memory_add_row(s, EVENTS, &row, complete, err);
     if (status == PENCHANT_OK)
         s->last_seq = e->seq;
     return status;
@@ -300,7 +164,8 @@ static int memory_add_event_id(struct store *store, uint64_t hash, bool *seen,
     }
     const size_t slot = hash_slot(s, hash);
     *seen = s->seen[slot] != 0;
-    const int status = *seen ? PENCHANT_OK : add_row(s, EVENT_IDS, &hash, true, err);
+    const int status =
+        *seen ? PENCHANT_OK : memory_add_row(s, EVENT_IDS, &hash, true, err);
     if (!*seen && status == PENCHANT_OK)
         s->seen[slot] = n + 1;
     return status;
@@ -311,20 +176,21 @@ static int memory_append_slate(struct store *store, const struct store_slate *sl
 {
     bool complete = true;
     struct store_slate row = *slate;
-    row.id = copy_text(slate->id, &complete);
-    row.placement = copy_text(slate->placement, &complete);
-    row.items = copy(slate->items, slate->n * sizeof(uint32_t), &complete);
-    row.propensities = copy(slate->propensities, slate->n * sizeof(float), &complete);
-    return add_row((struct memory_store *)store, SLATES, &row, complete, err);
+    row.id = memory_copy_text(slate->id, &complete);
+    row.placement = memory_copy_text(slate->placement, &complete);
+    row.items = memory_copy(slate->items, slate->n * sizeof(uint32_t), &complete);
+    row.propensities =
+        memory_copy(slate->propensities, slate->n * sizeof(float), &complete);
+    return memory_add_row((struct memory_store *)store, SLATES, &row, complete, err);
 }
 
 static int memory_put_fact(struct store *store, const char *name, const char *value,
                            struct penchant_error *err)
 {
     bool complete = true;
-    struct fact_row row = {.name = copy_text(name, &complete)};
-    row.value = copy_text(value, &complete);
-    return add_row((struct memory_store *)store, FACTS, &row, complete, err);
+    struct fact_row row = {.name = memory_copy_text(name, &complete)};
+    row.value = memory_copy_text(value, &complete);
+    return memory_add_row((struct memory_store *)store, FACTS, &row, complete, err);
 }
 
 /* ---- reading ---- */
@@ -335,7 +201,7 @@ static int scan_names(struct store *store, enum table_id table, store_name_fn *f
     struct memory_store *s = (struct memory_store *)store;
     int answer = 0;
     for (uint32_t i = 0; !answer && i < s->table[table].n; i++)
-        answer = fn(cookie, i, *(const char **)row_at(s, table, i));
+        answer = fn(cookie, i, *(const char **)memory_row(s, table, i));
     return answer;
 }
 
@@ -358,7 +224,7 @@ static uint32_t count_items(struct memory_store *s)
 {
     uint32_t n = 0;
     for (size_t i = 0; i < s->table[ITEMS].n; i++) {
-        const struct item_row *row = row_at(s, ITEMS, i);
+        const struct item_row *row = memory_row(s, ITEMS, i);
         n = row->id >= n ? row->id + 1 : n;
     }
     return n;
@@ -373,7 +239,7 @@ static int memory_scan_items(struct store *store, store_item_fn *fn, void *cooki
     if (!newest)
         return error_memory(err);
     for (size_t i = 0; i < s->table[ITEMS].n; i++) {
-        const struct item_row *row = row_at(s, ITEMS, i);
+        const struct item_row *row = memory_row(s, ITEMS, i);
         newest[row->id] = &row->item;
     }
     int answer = 0;
@@ -391,7 +257,7 @@ static int memory_scan_events(struct store *store, uint64_t after_seq, store_eve
     (void)err;
     int answer = 0;
     for (size_t i = 0; !answer && i < s->table[EVENTS].n; i++) {
-        const struct event *e = row_at(s, EVENTS, i);
+        const struct event *e = memory_row(s, EVENTS, i);
         answer = e->seq > after_seq ? fn(cookie, e) : 0;
     }
     return answer;
@@ -404,7 +270,7 @@ static int memory_scan_slates(struct store *store, store_slate_fn *fn, void *coo
     (void)err;
     int answer = 0;
     for (size_t i = 0; !answer && i < s->table[SLATES].n; i++)
-        answer = fn(cookie, row_at(s, SLATES, i));
+        answer = fn(cookie, memory_row(s, SLATES, i));
     return answer;
 }
 
@@ -414,7 +280,7 @@ static int memory_get_fact(struct store *store, const char *name, char *text, si
     struct memory_store *s = (struct memory_store *)store;
     *text = 0;
     for (size_t i = s->table[FACTS].n; i-- > 0;) {
-        const struct fact_row *row = row_at(s, FACTS, i);
+        const struct fact_row *row = memory_row(s, FACTS, i);
         if (strcmp(row->name, name) != 0)
             continue;
         if (row->value && (size_t)snprintf(text, n, "%s", row->value) >= n)
@@ -436,29 +302,11 @@ static int memory_counts(struct store *store, struct store_counts *out,
         .last_seq = s->last_seq,
     };
     for (size_t i = 0; i < s->table[USERS].n; i++)
-        out->users += **(const char **)row_at(s, USERS, i) != 0;
+        out->users += **(const char **)memory_row(s, USERS, i) != 0;
     return PENCHANT_OK;
 }
 
 /* ---- erasing ---- */
-
-/* Keeps the rows from `first` on for which gone() is false; how many went. */
-static size_t remove_rows(struct memory_store *s, enum table_id id, size_t first,
-                          bool (*gone)(const void *row, void *arg), void *arg)
-{
-    struct table *t = &s->table[id];
-    size_t kept = first;
-    for (size_t i = first; i < t->n; i++) {
-        void *row = row_at(s, id, i);
-        if (gone(row, arg))
-            kind[id].release(row);
-        else if (i != kept++)
-            memcpy(row_at(s, id, kept - 1), row, kind[id].size);
-    }
-    const size_t n = t->n - kept;
-    t->n = kept;
-    return n;
-}
 
 struct user_list {
     const uint32_t *id;
@@ -490,10 +338,10 @@ static int memory_erase_users(struct store *store, const uint32_t *id, size_t n,
     if (s->writing)
         return error_set(err, PENCHANT_EIO, "users are erased outside a transaction");
     struct user_list users = {id, n};
-    remove_rows(s, EVENTS, 0, event_of, &users);
-    remove_rows(s, SLATES, 0, slate_of, &users);
+    memory_remove_rows(s, EVENTS, 0, event_of, &users);
+    memory_remove_rows(s, SLATES, 0, slate_of, &users);
     for (size_t i = 0; i < n; i++) {
-        char *name = *(char **)row_at(s, USERS, id[i]);
+        char *name = *(char **)memory_row(s, USERS, id[i]);
         memset(name, 0, strlen(name));
     }
     return PENCHANT_OK;
@@ -522,7 +370,7 @@ static int memory_drop_events(struct store *store, uint64_t first_seq,
         return error_set(err, PENCHANT_EINVALID,
                          "only events of this transaction can be dropped");
     struct drop d = {drop, cookie, first_seq};
-    *dropped = remove_rows(s, EVENTS, s->table[EVENTS].begun, event_dropped, &d);
+    *dropped = memory_remove_rows(s, EVENTS, s->table[EVENTS].begun, event_dropped, &d);
     return PENCHANT_OK;
 }
 
