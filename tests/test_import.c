@@ -335,6 +335,8 @@ static void test_import__missing_columns_are_one_clear_error(void **state)
           "no column for user_id or session_id");
     fails("1,2,view,5\n", NULL, false, "is the first line a header?");
     fails("user_id,item_id,what\n", NULL, false, "the header has user_id, item_id, what");
+    fails("user_id,\x1b[2J,\xff\xe9\x9e\x8b\n", NULL, false,
+          "the header has user_id, ?[2J, ?\xe9\x9e\x8b");
     fails("title,category\n", NULL, true, "no column for item_id");
     fails("user_id,item_id,item_id,timestamp\n", NULL, false, "\"item_id\" twice");
     fails("", NULL, false, "empty");

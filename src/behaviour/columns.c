@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 static const struct {
     const char *name;
@@ -169,6 +170,20 @@ static int add_choice(struct columns *c, struct column_match match, uint32_t fie
     return PENCHANT_OK;
 }
 
+/* Names as a message may show them: any bytes can stand in a file. */
+static void add_shown(struct buf *out, const char *name)
+{
+    for (size_t len = strlen(name); len;) {
+        const size_t n = utf8_char(name, len);
+        if (n && (unsigned char)*name >= ' ' && *name != 0x7F)
+            buf_add(out, name, n);
+        else
+            buf_putc(out, '?');
+        name += n ? n : 1;
+        len -= n ? n : 1;
+    }
+}
+
 static int fail_missing(enum column c, char *const *header, size_t n,
                         struct penchant_error *err)
 {
@@ -177,7 +192,8 @@ static int fail_missing(enum column c, char *const *header, size_t n,
     buf_init(&have, 100);
     for (size_t i = 0; i < n && !have.failed; i++) {
         data = data || (header[i][0] >= '0' && header[i][0] <= '9');
-        buf_printf(&have, "%s%s", i ? ", " : "", header[i]);
+        buf_puts(&have, i ? ", " : "");
+        add_shown(&have, header[i]);
     }
     const int rc = error_field(err, PENCHANT_EINVALID, 0, ours[c].name,
                                "no column for %s%s (looked for%s); the header has %s%s%s",
