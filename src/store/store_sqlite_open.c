@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening and closing the database: settings, schema, versions. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -94,18 +95,18 @@ static int check_schema(struct sqlite_store *s, const char *path,
 
 static int configure(struct sqlite_store *s, const char *path, struct penchant_error *err)
 {
+    char what[300];
+    snprintf(what, sizeof(what), "set up %s", path);
     sqlite3_busy_timeout(s->db, BUSY_MS);
     sqlite3_extended_result_codes(s->db, 1);
     /* A reader only scans; the writer looks event ids up all over their table. */
-    int status = execute(s, s->read_only ? reader_settings : writer_settings,
-                         "set the database up", err);
+    int status = execute(s, s->read_only ? reader_settings : writer_settings, what, err);
     if (status == PENCHANT_OK)
         status = check_schema(s, path, err);
     if (status != PENCHANT_OK)
         return status;
     const int rc = sqlite_erase_functions(s);
-    return rc == SQLITE_OK ? PENCHANT_OK
-                           : sqlite_error(s, rc, "set the database up", err);
+    return rc == SQLITE_OK ? PENCHANT_OK : sqlite_error(s, rc, what, err);
 }
 
 int sqlite_open(struct store **out, const struct store_options *o,
