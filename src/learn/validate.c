@@ -7,7 +7,7 @@
 
 #include "kernels/kernels.h"
 
-enum { CASES_A_TASK = 64, ITEMS_A_BLOCK = 4096 };
+enum { CASES_A_TASK = 256, ITEMS_A_BLOCK = 4096 };
 
 int validation_init(struct validation *v, const struct train_data *data)
 {
