@@ -11,7 +11,7 @@
 
 #include "base/rng.h"
 
-static int freed;
+static _Atomic int freed;
 
 static void free_encoder(void *state)
 {
