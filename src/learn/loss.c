@@ -2,6 +2,7 @@
 /* What the losses share: tables, scratch, and the walk over rows in chunks. */
 #include "learn/loss.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +158,17 @@ void loss_scratch_release(struct loss_scratch *s)
     free(s->correction);
     free(s->id);
     *s = (struct loss_scratch){0};
+}
+
+float loss_softmax_row(const struct loss_tables *t, float *score, size_t n, size_t target,
+                       float weight, struct gradient *g)
+{
+    const float at = score[target];
+    float top;
+    const float sum = t->k->exp_row(score, &top, n);
+    g->loss += (double)(top - at) + log((double)sum);
+    score[target] -= sum;
+    return weight / sum;
 }
 
 /* Rows go through the unit sphere when scores are cosines. */

@@ -81,6 +81,14 @@ void loss_run(const struct loss_tables *t, struct loss_scratch *s,
               const struct loss_rows *r, float *dh, struct gradient *g);
 
 /*
+ * Softmax with -log likelihood of one row: adds the loss to g, turns score (n) into
+ * exponentials with their sum taken off at `target`, and returns the factor that makes
+ * them (p - 1[target]) * weight.
+ */
+float loss_softmax_row(const struct loss_tables *t, float *score, size_t n, size_t target,
+                       float weight, struct gradient *g);
+
+/*
  * One loss: chunk() does at most LOSS_ROWS rows that all have targets, in s->h, and
  * leaves s->dh; begin() and end() stand around all chunks of a call. May be NULL.
  */

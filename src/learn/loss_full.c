@@ -3,23 +3,7 @@
  * Full softmax, a few rows at a time so that the scores stay in the cache: scores, their
  * exponentials, then the gradients of rows and items from (p - 1[target]) * weight.
  */
-#include <math.h>
-#include <string.h>
-
 #include "learn/loss.h"
-
-/* Turns scores into exponentials with the target's sum taken off; returns what they must
-   be multiplied by. */
-static float row_gradient(const struct loss_tables *t, float *score, uint32_t target,
-                          float weight, struct gradient *g)
-{
-    const float at = score[target];
-    float top;
-    const float sum = t->k->exp_row(score, &top, t->model->config.n_items);
-    g->loss += (double)(top - at) + log((double)sum);
-    score[target] -= sum;
-    return weight / sum;
-}
 
 static void full_float(const struct loss_tables *t, struct loss_scratch *s,
                        const uint32_t *target, size_t rows, const struct loss_rows *r,
@@ -39,7 +23,7 @@ static void full_float(const struct loss_tables *t, struct loss_scratch *s,
                               .ldc = n});
     for (size_t i = 0; i < rows; i++) {
         float *row = s->score + i * n;
-        t->k->scale(row, row_gradient(t, row, target[i], r->weight, g), n);
+        t->k->scale(row, loss_softmax_row(t, row, n, target[i], r->weight, g), n);
     }
     t->k->gemm(&(struct gemm){.m = rows,
                               .n = d,
@@ -84,9 +68,9 @@ static void bf16_rows(const struct loss_tables *t, struct loss_scratch *s,
     for (size_t i = 0; i < rows; i += 2) {
         float *row = s->score + i * n, factor[2] = {0, 0};
         const bool two = i + 1 < rows;
-        factor[0] = row_gradient(t, row, target[first + i], weight, g);
+        factor[0] = loss_softmax_row(t, row, n, target[first + i], weight, g);
         if (two)
-            factor[1] = row_gradient(t, row + n, target[first + i + 1], weight, g);
+            factor[1] = loss_softmax_row(t, row + n, n, target[first + i + 1], weight, g);
         t->bf16->pairs_both(s->p_along + i * half, s->p_along + (i + 1) * half,
                             s->p_down + (first + i) / 2 * n, row, two ? row + n : NULL,
                             factor, n);

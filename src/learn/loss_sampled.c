@@ -71,14 +71,9 @@ static void row_gradient(const struct loss_tables *t, const struct loss_scratch 
                          float *score, uint32_t target, float weight, struct gradient *g)
 {
     const size_t n = t->negatives;
-    const float at = score[n];
-    float top;
     for (size_t j = 0; j < n; j++)
         score[j] = s->id[j] == target ? -1e30f : score[j] - s->correction[j];
-    const float sum = t->k->exp_row(score, &top, n + 1);
-    g->loss += (double)(top - at) + log((double)sum);
-    score[n] -= sum;
-    t->k->scale(score, weight / sum, n + 1);
+    t->k->scale(score, loss_softmax_row(t, score, n + 1, n, weight, g), n + 1);
 }
 
 /* What row i gives to its target and the target to it. */
