@@ -185,6 +185,10 @@ static void test_checkpoint__damage_is_refused_with_a_reason(void **state)
     memset(broken + n - 200, 0xFF, 4); /* a NaN, or an attribute out of range */
     spill(broken, n);
     assert_refused(PENCHANT_ECORRUPT);
+    memcpy(broken, bytes, n);
+    broken[n - 4] = 3; /* the last item's attribute, of three that there are */
+    spill(broken, n);
+    assert_refused(PENCHANT_ECORRUPT);
     unlink(path);
     assert_refused(PENCHANT_ENOTFOUND);
     model_free(m);

@@ -113,6 +113,50 @@ static void test_race__everyone_runs_and_one_goes_on(void **state)
     history_release(&s.h);
 }
 
+/* What a row of the race reaches by itself in the epochs of a heat. */
+static double heat_alone(const struct shop *s, const char *preset, double dropout,
+                         uint32_t epochs)
+{
+    struct penchant_train_options asked = wish();
+    struct penchant_train_report r;
+    struct train_options o;
+    struct model *m;
+    asked.preset = preset;
+    asked.dropout = dropout;
+    asked.max_epochs = epochs;
+    assert_int_equal(train_options_from(&o, &asked, &s->data, NULL), 0);
+    assert_int_equal(train_run(&m, &s->data, &o, &r, NULL), 0);
+    model_free(m);
+    return r.best_ndcg10;
+}
+
+static void test_race__the_best_heat_wins_and_goes_on_from_there(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *preset;
+        double dropout;
+    } row[] = {{"gated", 0.2}, {"gated", 0.5}, {"hstu", 0.2}, {"sasrec", 0.5}};
+    struct shop s;
+    struct watch w = {.phases = ""};
+    struct model *best;
+    struct penchant_train_options asked = wish();
+    const char *winner = NULL;
+    double top = -1;
+    shop_init(&s);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        const double ndcg = heat_alone(&s, row[i].preset, row[i].dropout, 2);
+        winner = ndcg > top ? row[i].preset : winner;
+        top = ndcg > top ? ndcg : top;
+    }
+    asked.max_epochs = 2; /* as many as a heat: from anew it would only get as far */
+    const struct penchant_train_report r = race(&s, &asked, &w, &best);
+    assert_string_equal(r.preset, winner);
+    assert_true(r.best_ndcg10 > top);
+    model_free(best);
+    history_release(&s.h);
+}
+
 static void test_race__repeats_bit_for_bit(void **state)
 {
     (void)state;
@@ -181,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_race__everyone_runs_and_one_goes_on),
+        cmocka_unit_test(test_race__the_best_heat_wins_and_goes_on_from_there),
         cmocka_unit_test(test_race__repeats_bit_for_bit),
         cmocka_unit_test(test_race__a_fixed_dropout_leaves_one_row_a_preset),
         cmocka_unit_test(test_race__stops_in_a_heat_with_the_best_so_far),
