@@ -116,6 +116,7 @@ struct penchant_event {
     const char *event_id;          /* an event_id seen before is not taken twice */
     const char *query;
     const char *placement;
+    const char *text; /* what a review says; at most 4096 bytes are kept */
 };
 
 PENCHANT_API void penchant_event_default(struct penchant_event *e);
@@ -340,7 +341,7 @@ struct penchant_quality {
 struct penchant_evaluation {
     uint64_t cases;
     size_t n; /* the model first, then its sources alone */
-    struct penchant_quality quality[8];
+    struct penchant_quality quality[16];
 };
 
 /*

@@ -71,7 +71,7 @@ static void test_checkpoint__what_is_written_comes_back(void **state)
         struct model *m = some_model(attributes), *back = NULL;
         const struct checkpoint_note note[] = {{"seed", "17"}, {"weights", "1,\"2\",3"}};
         char text[32];
-        assert_int_equal(checkpoint_save(path, m, note, 2, NULL), 0);
+        assert_int_equal(checkpoint_save(path, m, note, 2, NULL, 0, NULL), 0);
         assert_int_equal(checkpoint_load(&back, path, NULL), 0);
         assert_same(m, back);
         assert_int_equal(checkpoint_note(path, "weights", text, sizeof(text), NULL), 0);
@@ -110,7 +110,7 @@ static void test_checkpoint__an_independent_reader_agrees(void **state)
         "END\n";
     struct model *m = some_model(true);
     char line[64] = "", want[64];
-    assert_int_equal(checkpoint_save(path, m, NULL, 0, NULL), 0);
+    assert_int_equal(checkpoint_save(path, m, NULL, 0, NULL, 0, NULL), 0);
     FILE *p = popen(reader, "r");
     assert_non_null(p);
     assert_non_null(fgets(line, sizeof(line), p));
@@ -152,7 +152,7 @@ static void test_checkpoint__damage_is_refused_with_a_reason(void **state)
     (void)state;
     static char bytes[65536], broken[65536];
     struct model *m = some_model(true);
-    assert_int_equal(checkpoint_save(path, m, NULL, 0, NULL), 0);
+    assert_int_equal(checkpoint_save(path, m, NULL, 0, NULL, 0, NULL), 0);
     const size_t n = slurp(bytes, sizeof(bytes));
     for (size_t cut = 0; cut < n; cut += cut < 64 ? 1 : 97) {
         spill(bytes, cut);
@@ -226,14 +226,44 @@ static void test_checkpoint__a_failed_write_keeps_the_old_file(void **state)
     (void)state;
     struct model *m = some_model(false), *back;
     struct penchant_error err = {0};
-    assert_int_equal(checkpoint_save(path, m, NULL, 0, NULL), 0);
-    assert_int_equal(checkpoint_save("no/such/folder/model", m, NULL, 0, &err),
+    assert_int_equal(checkpoint_save(path, m, NULL, 0, NULL, 0, NULL), 0);
+    assert_int_equal(checkpoint_save("no/such/folder/model", m, NULL, 0, NULL, 0, &err),
                      PENCHANT_EIO);
     assert_int_equal(checkpoint_load(&back, path, NULL), 0);
     assert_same(m, back);
     model_free(m);
     model_free(back);
     unlink(path);
+}
+
+/* What other layers keep beside the parameters comes back; a wrong shape is damage. */
+static void test_checkpoint__keeps_extra_matrices(void **state)
+{
+    (void)state;
+    static const float numbers[6] = {1, -2, 3.5F, 0, 1e-20F, 7};
+    const struct checkpoint_extra extra[2] = {{"blend.weights", 2, 3, numbers},
+                                              {"content.scale", 1, 6, numbers}};
+    struct penchant_error err = {0};
+    struct model *m = some_model(false), *back;
+    float *data;
+    uint32_t rows, cols;
+    assert_int_equal(checkpoint_save(path, m, NULL, 0, extra, 2, NULL), 0);
+    assert_int_equal(checkpoint_load(&back, path, &err), 0);
+    assert_int_equal(checkpoint_extra(path, "blend.weights", &data, &rows, &cols, &err),
+                     0);
+    assert_int_equal(rows, 2);
+    assert_int_equal(cols, 3);
+    assert_memory_equal(data, numbers, sizeof numbers);
+    free(data);
+    assert_int_equal(checkpoint_extra(path, "content.scale", &data, &rows, &cols, &err),
+                     0);
+    assert_int_equal(cols, 6);
+    free(data);
+    assert_int_equal(checkpoint_extra(path, "nothing", &data, &rows, &cols, &err),
+                     PENCHANT_ENOTFOUND);
+    assert_null(data);
+    model_free(back);
+    model_free(m);
 }
 
 int main(void)
@@ -243,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_checkpoint__an_independent_reader_agrees),
         cmocka_unit_test(test_checkpoint__damage_is_refused_with_a_reason),
         cmocka_unit_test(test_checkpoint__the_corpus_is_read_or_refused),
+        cmocka_unit_test(test_checkpoint__keeps_extra_matrices),
         cmocka_unit_test(test_checkpoint__a_failed_write_keeps_the_old_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

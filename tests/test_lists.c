@@ -206,7 +206,7 @@ static void leave_model_of(const char *dir, uint64_t seed, uint32_t n_items,
     snprintf(path, sizeof path, "%s/" SNAPSHOT_DIR, dir);
     assert_int_equal(files_make_dir(path, NULL), PENCHANT_OK);
     snprintf(path, sizeof path, "%s/" SNAPSHOT_FILE, dir);
-    assert_int_equal(checkpoint_save(path, m, note, 5, NULL), PENCHANT_OK);
+    assert_int_equal(checkpoint_save(path, m, note, 5, NULL, 0, NULL), PENCHANT_OK);
     model_free(m);
 }
 
@@ -863,7 +863,7 @@ static void test_lists__resuming_finds_parameters_by_name(void **unused)
     model_initialise(fresh, 5);
     char path[128];
     snprintf(path, sizeof path, "%s/old.safetensors", make_folder());
-    assert_int_equal(checkpoint_save(path, old, NULL, 0, NULL), PENCHANT_OK);
+    assert_int_equal(checkpoint_save(path, old, NULL, 0, NULL, 0, NULL), PENCHANT_OK);
 
     const struct history h = {.n_items = NEW};
     const struct train_data data = {.history = &h,

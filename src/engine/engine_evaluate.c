@@ -26,10 +26,12 @@ static uint32_t rank_of(const float *score, uint32_t n, uint32_t target)
 
 static int answer(struct evaluating *v, const struct evidence_query *q, uint32_t target)
 {
-    const struct evidence_weights each = {.w = {1.0F, 1.0F, 1.0F}};
+    struct evidence_weights each;
     struct evidence *e = &v->lessons.evidence;
     uint32_t item[ROOM];
     float score[ROOM], sum[ROOM] = {0};
+    for (int s = 0; s < EVIDENCE_SOURCES; s++)
+        each.w[s] = 1.0F;
     const uint32_t n = (uint32_t)evidence_candidates(e, &each, ALL, q, EACH, item);
     uint32_t at = 0;
     while (at < n && item[at] != target)

@@ -85,7 +85,7 @@ static int keep_best(void *cookie, const struct model *m,
     if (report != t->report)
         *t->report = *report;
     note_training(&n, t);
-    return checkpoint_save(t->best_path, m, n.note, n.n, t->err);
+    return checkpoint_save(t->best_path, m, n.note, n.n, NULL, 0, t->err);
 }
 
 static int save(struct training *t, const struct model *m,
@@ -101,7 +101,7 @@ static int save(struct training *t, const struct model *m,
         snprintf(name, sizeof name, NOTE_NDCG ".%s", evidence_sources[s]->name);
         add_note(&n, name, "%.6f", fit->ndcg10[s]);
     }
-    const int rc = checkpoint_save(t->model_path, m, n.note, n.n, t->err);
+    const int rc = checkpoint_save(t->model_path, m, n.note, n.n, NULL, 0, t->err);
     if (!rc)
         unlink(t->best_path);
     return rc;

@@ -71,7 +71,8 @@ static int observe_event(void *cookie, const struct event *e)
         return PENCHANT_OK;
     r->taken[e->user]++;
     const uint64_t n = at - start < ENGINE_RECENT ? at - start : ENGINE_RECENT;
-    const struct evidence_event seen = {.item = h->item[at],
+    const struct evidence_event seen = {.user = e->user,
+                                        .item = h->item[at],
                                         .type = h->type[at],
                                         .ts_us = h->ts_us[at],
                                         .recent = h->item + at - n,
@@ -261,6 +262,7 @@ struct evidence_query exam_question(const struct exam *x, size_t c, uint64_t *sk
     for (uint64_t i = start; i < at; i++)
         skip[h->item[i] / 64] |= 1ULL << (h->item[i] % 64);
     return (struct evidence_query){
+        .user = x->l->user[c],
         .recent = h->item + at - n,
         .recent_type = h->type + at - n,
         .recent_us = h->ts_us + at - n,

@@ -179,7 +179,8 @@ static int choose(struct penchant *p, const struct snapshot *s,
 {
     struct shortlist_filter filter = {0};
     struct topk_hit *hit = malloc(r->k * sizeof *hit);
-    struct evidence_query q = {.recent = w->item,
+    struct evidence_query q = {.user = w->user,
+                               .recent = w->item,
                                .recent_type = w->type,
                                .recent_us = w->ts_us,
                                .n_recent = w->n,
@@ -276,7 +277,8 @@ static int64_t choose_similar(struct penchant *p, const struct snapshot *s, uint
                               size_t k, float *vector, struct topk_hit *hit)
 {
     struct shortlist_filter filter;
-    struct evidence_query q = {.recent = &item, .n_recent = 1, .by_direction = true};
+    struct evidence_query q = {
+        .user = NAMES_NONE, .recent = &item, .n_recent = 1, .by_direction = true};
     struct evidence_weights w = {
         .w = {
             [EVIDENCE_COVISITATION] = 1.0F, [EVIDENCE_POPULARITY] = SIMILAR_POPULARITY}};
@@ -342,7 +344,7 @@ int penchant_popular(struct penchant *p, size_t k, const char *category,
                      struct penchant_list **out, struct penchant_error *err)
 {
     struct shortlist_filter filter = {0};
-    struct evidence_query q = {0};
+    struct evidence_query q = {.user = NAMES_NONE};
     const struct evidence_weights w = {.w = {[EVIDENCE_POPULARITY] = 1.0F}};
     *out = NULL;
     int rc = check_k(k, err);

@@ -10,6 +10,7 @@ static int observe(struct penchant *p, const struct event *e)
 {
     const struct user_state *u = user_states_peek(p->states, e->user);
     const struct evidence_event seen = {
+        .user = e->user,
         .item = e->item,
         .type = e->type,
         .ts_us = e->ts_us,

@@ -21,6 +21,7 @@
 
 /* One wanted event as the counting sources see it. */
 struct evidence_event {
+    uint32_t user; /* whose it is */
     uint32_t item, type;
     int64_t ts_us;
     const uint32_t *recent; /* the user's items before this one, oldest first */
@@ -28,17 +29,34 @@ struct evidence_event {
     uint32_t n_recent;
 };
 
+/* What the items say of themselves (model/content.h): text and imported vectors. */
+struct evidence_content {
+    const float *vectors; /* (n, dim) of length 1, or all zero where nothing is known */
+    const struct topk_index *index; /* over the first n_indexed of them; NULL: none */
+    uint32_t n, n_indexed, dim; /* items in [n_indexed, n) are few and looked through */
+};
+
+/* After such a pause the next event of a user begins a new session. */
+#define EVIDENCE_SESSION_GAP_US INT64_C(1800000000)
+
 /* Whom and what a list is for. */
 struct evidence_query {
+    uint32_t user;          /* NAMES_NONE: nobody that the sources have seen */
     const uint32_t *recent; /* the user's items, oldest first; may be empty */
     const uint8_t *recent_type;
     const int64_t *recent_us;
+    const float *recent_liking; /* (n_recent) in [-1, 1], from reviews; NULL: all 1 */
     uint32_t n_recent;
+    const uint32_t *disliked; /* (n_disliked) items the user said no to */
+    uint32_t n_disliked;
     int64_t now_us;
     const float *vector;       /* (dim) what the sequence model makes of them, or NULL */
     const float *item_vectors; /* (n_indexed, dim), or NULL without a model */
     const struct topk_index *index; /* over item_vectors */
     uint32_t dim, n_indexed;        /* items numbered past n_indexed have no vector yet */
+    const struct evidence_content *content; /* NULL: nothing is known of any item */
+    const float *asked; /* (content->dim) of length 1: what the newest search was for */
+    float asked_weight; /* (0, 1]: how much of it is left; 0 without `asked` */
     bool by_direction; /* vectors are compared by their angle alone (alike, not wanted) */
     const uint64_t *skip; /* bitmap of items that must not be candidates, or NULL */
     uint32_t n_items;     /* size of the catalogue */

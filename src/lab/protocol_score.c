@@ -107,6 +107,7 @@ static struct evidence_query put_case(const struct run *r, struct bench *b, size
     if (r->p->exclude_seen)
         take_seen(b, h, first, at);
     struct evidence_query q = {
+        .user = r->cases->user[c],
         .recent = b->recent,
         .recent_type = b->recent_type,
         .recent_us = b->recent_us,
@@ -148,6 +149,7 @@ static int observe_stage(struct run *r, enum protocol_stage stage,
         const uint64_t n = at - first;
         const uint32_t n_recent = n < RECENT_MAX ? (uint32_t)n : RECENT_MAX;
         const struct evidence_event e = {
+            .user = order.user[i],
             .item = h->item[at],
             .type = h->type[at],
             .ts_us = h->ts_us[at],

@@ -48,6 +48,8 @@ struct writing {
     const struct model *m;
     size_t offset; /* bytes of data so far */
     int fd;
+    const struct checkpoint_extra *extra; /* (n_extras) */
+    size_t n_extras;
 };
 
 static void describe(struct writing *w, const char *name, const char *dtype, size_t rows,
@@ -142,20 +144,25 @@ static int write_file(void *arg, int fd)
         files_write_all(fd, f->header->data, f->header->len) != 0 ||
         model_each_tensor(m, write_tensor, f->w) != 0)
         return -1;
-    if (!m->attr_start)
-        return 0;
     const size_t n = m->config.n_items + (size_t)1;
-    return files_write_all(fd, m->attr_start, n * 4) == 0
-               ? files_write_all(fd, m->attr, m->attr_start[n - 1] * (size_t)4)
-               : -1;
+    if (m->attr_start && (files_write_all(fd, m->attr_start, n * 4) != 0 ||
+                          files_write_all(fd, m->attr, m->attr_start[n - 1] * (size_t)4)))
+        return -1;
+    for (size_t i = 0; i < f->w->n_extras; i++) {
+        const struct checkpoint_extra *e = &f->w->extra[i];
+        if (files_write_all(fd, e->data, (size_t)e->rows * e->cols * sizeof(float)) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 int checkpoint_save(const char *path, const struct model *m,
                     const struct checkpoint_note *note, size_t n_notes,
+                    const struct checkpoint_extra *extra, size_t n_extras,
                     struct penchant_error *err)
 {
     struct buf header;
-    struct writing w = {.m = m};
+    struct writing w = {.m = m, .extra = extra, .n_extras = n_extras};
     buf_init(&header, MAX_HEADER);
     json_init(&w.json, &header);
     json_begin_object(&w.json);
@@ -165,6 +172,8 @@ int checkpoint_save(const char *path, const struct model *m,
         describe(&w, start_name, "I32", m->config.n_items + (size_t)1, 0);
         describe(&w, attr_name, "I32", m->attr_start[m->config.n_items], 0);
     }
+    for (size_t i = 0; i < n_extras; i++)
+        describe(&w, extra[i].name, "F32", extra[i].rows, extra[i].cols);
     json_end_object(&w.json);
     while (header.len % 8)
         buf_putc(&header, ' ');
@@ -299,21 +308,26 @@ static int find(const struct reading *r, const char *name, const char *dtype, si
     return PENCHANT_OK;
 }
 
+/* The numbers of a matrix, all finite. */
+static int read_matrix(const struct reading *r, const char *name, size_t rows,
+                       size_t cols, float *to)
+{
+    size_t at;
+    const int status = find(r, name, "F32", rows, cols, &at);
+    if (status != PENCHANT_OK)
+        return status;
+    if (read_all(r->fd, to, rows * cols * sizeof(float), at) != 0)
+        return damaged(r, name);
+    for (size_t i = 0; i < rows * cols; i++)
+        if (!(to[i] - to[i] == 0))
+            return damaged(r, "a parameter is not a number");
+    return PENCHANT_OK;
+}
+
 static int read_tensor(void *arg, const struct model_tensor *t)
 {
     const struct reading *r = arg;
-    size_t at;
-    const int status = find(r, t->name, "F32", t->rows, t->cols, &at);
-    if (status != PENCHANT_OK)
-        return status;
-    float *p = r->m->param + t->offset;
-    const size_t n = (size_t)t->rows * t->cols;
-    if (read_all(r->fd, p, n * sizeof(float), at) != 0)
-        return damaged(r, t->name);
-    for (size_t i = 0; i < n; i++)
-        if (!(p[i] - p[i] == 0))
-            return damaged(r, "a parameter is not a number");
-    return PENCHANT_OK;
+    return read_matrix(r, t->name, t->rows, t->cols, r->m->param + t->offset);
 }
 
 /* The items' attributes, checked so that no index leads outside. */
@@ -418,5 +432,42 @@ int checkpoint_note(const char *path, const char *name, char *text, size_t n,
     if (status == PENCHANT_OK)
         snprintf(text, n, "%s", metadata(&r, key));
     close_header(&r);
+    return status;
+}
+
+/* The shape that the header gives a matrix, which must fit the file. */
+static int read_shape(const struct reading *r, const char *name, uint32_t *rows,
+                      uint32_t *cols)
+{
+    const json_t *shape = json_object_get(json_object_get(r->header, name), "shape");
+    const json_int_t m = json_integer_value(json_array_get(shape, 0));
+    const json_int_t n = json_integer_value(json_array_get(shape, 1));
+    if (m < 1 || n < 1 || m > UINT32_MAX || n > UINT32_MAX ||
+        (size_t)m > r->data_bytes / sizeof(float) / (size_t)n)
+        return damaged(r, name);
+    *rows = (uint32_t)m;
+    *cols = (uint32_t)n;
+    return PENCHANT_OK;
+}
+
+int checkpoint_extra(const char *path, const char *name, float **data, uint32_t *rows,
+                     uint32_t *cols, struct penchant_error *err)
+{
+    struct reading r = {.path = path, .fd = -1, .err = err};
+    *data = NULL;
+    int status = open_header(&r);
+    if (status == PENCHANT_OK && !json_object_get(r.header, name))
+        status = error_set(err, PENCHANT_ENOTFOUND, "%s has no %s", path, name);
+    if (status == PENCHANT_OK)
+        status = read_shape(&r, name, rows, cols);
+    if (status == PENCHANT_OK) {
+        *data = malloc((size_t)*rows * *cols * sizeof(float));
+        status = *data ? read_matrix(&r, name, *rows, *cols, *data) : error_memory(err);
+    }
+    close_header(&r);
+    if (status != PENCHANT_OK) {
+        free(*data);
+        *data = NULL;
+    }
     return status;
 }

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Content vectors: what the items say of themselves, made comparable. A space is fitted
+ * once on a catalogue and then fixed, so that the vector of a new item or of a query is a
+ * function of its text and imported vectors alone.
+ *
+ * Text (behaviour/text.h) is weighted by tf-idf and projected by a randomised PCA
+ * (Halko, Martinsson and Tropp 2011); every imported modality is centred and projected by
+ * PCA too. Each is whitened softly (eigenvalue^-1/4), brought to length 1, multiplied by
+ * sqrt(weight), and all are concatenated and brought to length 1; a missing modality is
+ * zero. So c_i . c_j is the weighted mean of the modalities' cosines.
+ *
+ * A space is immutable; its functions may run in parallel.
+ */
+#ifndef MODEL_CONTENT_H
+#define MODEL_CONTENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/pool.h"
+#include "base/status.h"
+#include "model/checkpoint.h"
+
+enum { CONTENT_MAX_MODALITIES = 8, CONTENT_MAX_DIM = 4096, CONTENT_TEXT_DIM = 96 };
+
+/* The text of an item; NULL: unknown. Categories are separated by '|'. */
+struct content_text {
+    const char *title, *category, *brand;
+    double price; /* NaN: unknown */
+};
+
+/* Vectors that were imported under one name. */
+struct content_modality {
+    char name[32];
+    uint32_t dim;
+    float weight;         /* above 0; the text's own weight is 1 */
+    const float *vectors; /* (n_items, dim) borrowed */
+    const uint64_t *has;  /* bitmap: which items have one */
+};
+
+struct content_space;
+
+/*
+ * Fits a space on n items: text[i] of each, and the modalities' vectors. NULL text: none.
+ * *out is NULL (and PENCHANT_OK) when no item says anything.
+ */
+int content_fit(struct content_space **out, const struct content_text *text, uint32_t n,
+                const struct content_modality *modality, size_t n_modalities,
+                uint64_t seed, struct pool *pool, struct penchant_error *err);
+void content_free(struct content_space *s);
+
+uint32_t content_dim(const struct content_space *s);
+/* Which place in `imported` below belongs to a modality; -1: it was not there. */
+int content_modality_index(const struct content_space *s, const char *name);
+
+/*
+ * The vector of an item into out (dim): length 1, or all zero when nothing is known.
+ * imported[j]: its vector in modality j as imported, or NULL; imported may be NULL.
+ */
+void content_item(const struct content_space *s, const struct content_text *text,
+                  const float *const *imported, float *out);
+
+/* The vector of a query or a review: the text part alone. False and all zero when none of
+   its words is known. */
+bool content_words(const struct content_space *s, const char *text, float *out);
+
+/* To and from a checkpoint: tensors "content.*", at most CONTENT_EXTRAS of them. The
+   extras borrow from the space. *out NULL: the checkpoint has none. */
+enum { CONTENT_EXTRAS = 4 + 3 * CONTENT_MAX_MODALITIES };
+size_t content_extras(const struct content_space *s, struct checkpoint_extra *extra);
+int content_load(struct content_space **out, const char *path,
+                 struct penchant_error *err);
+
+#endif
