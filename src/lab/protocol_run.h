@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What it takes to put the cases of a protocol to the evidence: sources that observe the
+ * log stage by stage, and questions made of a user's past. protocol_score.c asks them
+ * with everything held still, prequential.c while the log goes on.
+ */
+#ifndef LAB_PROTOCOL_RUN_H
+#define LAB_PROTOCOL_RUN_H
+
+#include "base/pool.h"
+#include "lab/protocol_score.h"
+
+enum {
+    RECENT_MAX = 256,     /* of a user's items that the counting sources are shown */
+    FIT_CASES = 20000,    /* more tell the weights nothing */
+    FIT_CANDIDATES = 100, /* of each source in a case */
+    CHUNK = 1024          /* cases between two looks at the progress */
+};
+
+/* What one thread needs to put a case. */
+struct bench {
+    uint32_t recent[RECENT_MAX];
+    uint8_t recent_type[RECENT_MAX];
+    int64_t recent_us[RECENT_MAX];
+    uint64_t *seen_bits; /* of items; all zero between cases */
+    uint32_t *seen;      /* (n_seen) distinct */
+    uint32_t n_seen;
+    float *score; /* (n_items) of one source */
+    float *sum;   /* (n_items) weighted over the sources */
+};
+
+struct run {
+    const struct protocol *p;
+    const struct score_options *o;
+    struct evidence evidence;
+    struct pool *pool;
+    struct bench *bench; /* (threads) */
+    uint32_t threads;
+    float *item_vectors; /* (model's n_items, dim), or NULL */
+    struct topk_index
+        *index;      /* over those of the known items, while weights are fitted */
+    uint32_t *items; /* 0, 1, .. */
+    uint32_t known;  /* items that can be in a list now */
+    /* The cases being scored. */
+    const struct places *cases;
+    float *vectors;                       /* (cases.n, dim) */
+    size_t chunk;                         /* the first case of the present chunk */
+    struct evidence_weights weights[2];   /* of users with an even and an odd number */
+    uint32_t *rank[EVIDENCE_SOURCES + 1]; /* (cases.n); the last is the sum's */
+};
+
+int run_init(struct run *r, const struct protocol *p, const struct score_options *o,
+             struct penchant_error *err);
+void run_release(struct run *r);
+
+/* The sources see the events of a stage, in protocol_order(). */
+int run_observe_stage(struct run *r, enum protocol_stage stage,
+                      struct penchant_error *err);
+
+/* What a source is told of the event at this place of the history. */
+struct evidence_event run_event(const struct run *r, uint64_t at, uint32_t user);
+
+/* From now on case c is cases[c], which is borrowed, and the items known before `stage`
+   are ranked. Encodes what the users did before, with a model. */
+int run_begin_cases(struct run *r, const struct places *cases, enum protocol_stage stage,
+                    struct penchant_error *err);
+
+/* Puts case c; what it points to is the bench's until run_forget_case(). */
+struct evidence_query run_put_case(const struct run *r, struct bench *b, size_t c);
+void run_forget_case(struct bench *b);
+
+/* Every so manyth case, so that at most `most` remain. */
+void places_thin(struct places *cases, size_t most);
+
+/* The weights on the validation cases, into r->weights and *out (all cases). */
+int run_fit_weights(struct run *r, struct evidence_weights *out,
+                    struct penchant_error *err);
+
+#endif
