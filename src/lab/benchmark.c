@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* penchant benchmark: trains afresh in memory and reports by a published protocol. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/progress.h"
 #include "cli/train_options.h"
 #include "lab/lab.h"
+#include "lab/prequential.h"
 #include "lab/protocol_score.h"
 #include "learn/train.h"
 
@@ -29,7 +31,8 @@ struct benchmark {
     struct model *model;
     struct penchant_train_report trained;
     struct protocol_scores scores;
-    long peak_kb; /* of the process when training ended */
+    struct prequential_scores through_time; /* prequential alone */
+    long peak_kb;                           /* of the process when training ended */
 };
 
 /* ---- what was asked ------------------------------------------------------------- */
@@ -38,7 +41,7 @@ static int parse(struct benchmark *b, int argc, char **argv)
 {
     const struct cli_option options[] = {
         {"protocol", 0, CLI_STRING, &b->protocol, "P", NULL, 0, 0,
-         "leave-one-out, sessions or temporal"},
+         "leave-one-out, sessions, temporal or prequential"},
         {"events", 0, CLI_STRING, &b->events, "F", NULL, 0, 0, "the log"},
         {"items", 0, CLI_STRING, &b->items, "F", NULL, 0, 0,
          "what is known of the items"},
@@ -53,7 +56,7 @@ static int parse(struct benchmark *b, int argc, char **argv)
         {"min-prefix", 0, CLI_U32, &b->how.min_prefix, "N", NULL, 1, 1000,
          "sessions: events before a case"},
         {"test-share", 0, CLI_DOUBLE, &b->how.test_share, "X", NULL, 0.001, 0.9,
-         "temporal: share of the events that is test"},
+         "temporal (default .1), prequential (.5): share of the events after the split"},
         CLI_TRAIN_ROWS(&b->learn),
         CLI_JSON(&b->json),
         CLI_QUIET(&b->quiet),
@@ -80,8 +83,9 @@ static int check(struct benchmark *b)
 {
     struct penchant_error err = {0};
     if (!b->protocol)
-        return cli_fail(CLI_USAGE, COMMAND,
-                        "which --protocol: leave-one-out, sessions or temporal?");
+        return cli_fail(
+            CLI_USAGE, COMMAND,
+            "which --protocol: leave-one-out, sessions, temporal or prequential?");
     if (protocol_parse(b->protocol, &b->how.kind, &err) ||
         evidence_parse(b->sources, &b->mask, &err))
         return cli_fail(CLI_USAGE, COMMAND, "%s", err.text);
@@ -92,6 +96,13 @@ static int check(struct benchmark *b)
     else
         return cli_fail(CLI_USAGE, COMMAND,
                         "--report takes test or validation, not \"%s\"", b->report);
+    if (b->how.kind == PROTOCOL_PREQUENTIAL && b->how.report == STAGE_VALIDATION)
+        return cli_fail(
+            CLI_USAGE, COMMAND,
+            "prequential reports on what came after the split; its validation "
+            "events come before it and fit the weights");
+    if (b->how.test_share <= 0)
+        b->how.test_share = b->how.kind == PROTOCOL_PREQUENTIAL ? 0.5 : 0.1;
     b->how.seed = b->learn.seed;
     return check_files(b);
 }
@@ -158,7 +169,9 @@ static int score(struct benchmark *b, struct penchant_error *err)
         .progress = progress_show,
         .cookie = &b->progress,
     };
-    return protocol_score(&b->scores, &b->split, &o, err);
+    return b->how.kind == PROTOCOL_PREQUENTIAL
+               ? prequential_score(&b->through_time, &b->split, &o, err)
+               : protocol_score(&b->scores, &b->split, &o, err);
 }
 
 static int work(struct benchmark *b, struct penchant_error *err)
@@ -340,11 +353,119 @@ static void report_text(struct buf *out, const struct benchmark *b)
     buf_puts(out, "\n95 % intervals; equal scores rank against the model");
 }
 
+/* ---- the report through time ---------------------------------------------------- */
+
+static void json_live_over(struct json_writer *w, const struct metrics *live,
+                           const struct metrics *frozen)
+{
+    const double base = metrics_ndcg(frozen, 10).value;
+    const struct penchant_metric d = metrics_difference(live, frozen, METRICS_NDCG, 10);
+    json_begin_object(w);
+    json_metric(w, "ndcg@10", d);
+    json_metric(w, "hr@10", metrics_difference(live, frozen, METRICS_HR, 10));
+    json_metric(w, "mrr@20", metrics_difference(live, frozen, METRICS_MRR, 20));
+    json_key_double(w, "ndcg@10_relative", base > 0 ? d.value / base : NAN, 6);
+    json_end_object(w);
+}
+
+static void json_parts(struct json_writer *w, const struct prequential_scores *s)
+{
+    json_key(w, "ndcg@10_by_part");
+    json_begin_array(w);
+    for (int i = 0; i < PREQUENTIAL_PARTS; i++) {
+        json_begin_object(w);
+        for (int shop = 0; shop < SHOPS; shop++)
+            json_metric(w, prequential_names[shop], metrics_ndcg(&s->part[i][shop], 10));
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void time_json(struct buf *out, const struct benchmark *b)
+{
+    const struct prequential_scores *s = &b->through_time;
+    struct json_writer w;
+    json_init(&w, out);
+    json_begin_object(&w);
+    json_key_string(&w, "protocol", b->protocol);
+    json_key_double(&w, "test_share", b->how.test_share, 6);
+    json_key_uint(&w, "events", s->events);
+    json_key_uint(&w, "cases", s->cases);
+    json_key_uint(&w, "new_users", s->new_users);
+    json_key_uint(&w, "unknown_targets", s->unknown_targets);
+    for (int shop = 0; shop < SHOPS; shop++)
+        json_quality(&w, prequential_names[shop], &s->shop[shop]);
+    json_key(&w, "live_over_frozen_counts");
+    json_live_over(&w, &s->shop[SHOP_LIVE], &s->shop[SHOP_FROZEN_COUNTS]);
+    json_key(&w, "live_over_frozen_state");
+    json_live_over(&w, &s->shop[SHOP_LIVE], &s->shop[SHOP_FROZEN_STATE]);
+    json_parts(&w, s);
+    json_training(&w, b);
+    json_key_string(&w, "sources", b->sources);
+    json_key_uint(&w, "seed", b->how.seed);
+    json_key_uint(&w, "threads", b->learn.threads);
+    json_end_object(&w);
+}
+
+static void text_over(struct buf *out, const struct metrics *live,
+                      const struct metrics *frozen, const char *name)
+{
+    const double base = metrics_ndcg(frozen, 10).value;
+    const struct penchant_metric d = metrics_difference(live, frozen, METRICS_NDCG, 10);
+    buf_printf(out, "\nlive over %s: NDCG@10 %+.4f [%+.4f, %+.4f]", name, d.value, d.low,
+               d.high);
+    if (base > 0)
+        buf_printf(out, ", %+.1f %%", 100 * d.value / base);
+}
+
+/* A bar of the share v of `top`, 30 wide. */
+static void text_bar(struct buf *out, double v, double top)
+{
+    const int n = top > 0 ? (int)(30 * v / top + 0.5) : 0;
+    for (int i = 0; i < n; i++)
+        buf_puts(out, "#");
+}
+
+static void time_text(struct buf *out, const struct benchmark *b)
+{
+    const struct prequential_scores *s = &b->through_time;
+    double top = 0;
+    buf_printf(out,
+               "prequential: %zu events after the split, all learned from, %zu of them "
+               "predicted first",
+               s->events, s->cases);
+    buf_printf(out,
+               "\n%zu of the cases by users who are new since, %zu of items that "
+               "nobody had named\n",
+               s->new_users, s->unknown_targets);
+    buf_printf(out, "%-14s %-22s %-22s %-22s %s", "", "HR@10", "NDCG@10", "HR@20",
+               "MRR@20");
+    for (int shop = 0; shop < SHOPS; shop++)
+        text_row(out, prequential_names[shop], &s->shop[shop]);
+    for (int shop = SHOP_FROZEN_COUNTS; shop < SHOPS; shop++)
+        text_over(out, &s->shop[SHOP_LIVE], &s->shop[shop], prequential_names[shop]);
+    for (int i = 0; i < PREQUENTIAL_PARTS; i++)
+        for (int shop = 0; shop < SHOPS; shop++)
+            top = fmax(top, metrics_ndcg(&s->part[i][shop], 10).value);
+    buf_puts(out, "\nNDCG@10 from the split (top) to the end of the log (bottom)");
+    for (int i = 0; i < PREQUENTIAL_PARTS; i++)
+        for (int shop = 0; shop < SHOPS; shop++) {
+            const double v = metrics_ndcg(&s->part[i][shop], 10).value;
+            buf_printf(out, "\n%3d %% %-14s %.4f ", 10 * i, prequential_names[shop], v);
+            text_bar(out, v, top);
+        }
+    buf_puts(out, "\n95 % intervals; equal scores rank against the model");
+}
+
 static int report(const struct benchmark *b)
 {
     struct buf out;
     buf_init(&out, 1 << 16);
-    if (b->json)
+    if (b->how.kind == PROTOCOL_PREQUENTIAL && b->json)
+        time_json(&out, b);
+    else if (b->how.kind == PROTOCOL_PREQUENTIAL)
+        time_text(&out, b);
+    else if (b->json)
         report_json(&out, b);
     else
         report_text(&out, b);
@@ -358,7 +479,6 @@ int cmd_benchmark(int argc, char **argv)
     struct benchmark b = {.sources = "all", .report = "test"};
     struct penchant_error err = {0};
     b.how.min_prefix = 1;
-    b.how.test_share = 0.1;
     penchant_train_options_default(&b.learn);
     int status = parse(&b, argc, argv);
     if (status != CLI_CONTINUE)
@@ -368,6 +488,7 @@ int cmd_benchmark(int argc, char **argv)
         return status;
     status = work(&b, &err) ? cli_fail_error(COMMAND, &err) : report(&b);
     protocol_scores_release(&b.scores);
+    prequential_scores_release(&b.through_time);
     protocol_release(&b.split);
     dataset_release(&b.data);
     model_free(b.model);

@@ -6,7 +6,8 @@
 
 #include "base/rng.h"
 
-static const char *const names[] = {"leave-one-out", "sessions", "temporal"};
+static const char *const names[] = {"leave-one-out", "sessions", "temporal",
+                                    "prequential"};
 
 int protocol_parse(const char *name, enum protocol_kind *kind, struct penchant_error *err)
 {
@@ -17,8 +18,8 @@ int protocol_parse(const char *name, enum protocol_kind *kind, struct penchant_e
         }
     return error_field(
         err, PENCHANT_EINVALID, 0, "protocol",
-        "no protocol is called \"%s\"; there are leave-one-out, sessions and "
-        "temporal",
+        "no protocol is called \"%s\"; there are leave-one-out, sessions, temporal "
+        "and prequential",
         name);
 }
 
@@ -77,8 +78,8 @@ static int stage_temporal(const struct history *h, double share, uint8_t *stage,
     if (!h->has_clock)
         return error_set(
             err, PENCHANT_EINVALID,
-            "the temporal protocol needs a clock: the timestamps of these events "
-            "are positions or constant and only mean order");
+            "this protocol needs a clock: the timestamps of these events are positions "
+            "or constant and only mean order");
     int64_t *times = malloc(h->n * sizeof(*times));
     if (!times)
         return error_memory(err);
@@ -115,6 +116,7 @@ static int assign_stages(struct protocol *p, struct penchant_error *err)
     case PROTOCOL_SESSIONS:
         return stage_sessions(p->data, p->stage, err);
     case PROTOCOL_TEMPORAL:
+    case PROTOCOL_PREQUENTIAL:
         return stage_temporal(h, p->o.test_share, p->stage, err);
     }
     return error_set(err, PENCHANT_EINVALID, "unknown protocol");
@@ -220,6 +222,7 @@ static bool is_case(const struct protocol *p, uint64_t first, uint64_t i)
     case PROTOCOL_SESSIONS:
         return i - first >= p->o.min_prefix;
     case PROTOCOL_TEMPORAL:
+    case PROTOCOL_PREQUENTIAL:
         return p->stage[first] < p->stage[i]; /* the user has a past */
     }
     return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The three published ways of asking a log whether its next event was foreseen. A
+ * The published ways of asking a log whether its next event was foreseen. A
  * protocol gives every event of the log a stage: learned from (FIT), for choices
  * (VALIDATION), for the report (TEST); within a user stages never go back. All else
  * follows from the stages:
@@ -10,7 +10,9 @@
  *   sessions       the second file is TEST, the last tenth of the first file's sessions
  *                  VALIDATION; nothing is excluded
  *   temporal       the last `test_share` of time-ordered events are TEST, the same share
- * of the rest VALIDATION; nothing is excluded; needs a clock
+ *                  of the rest VALIDATION; nothing is excluded; needs a clock
+ *   prequential    the same stages, but every TEST event is a case and is learned from
+ *                  after it was predicted (lab/prequential.h)
  *
  * The report is on TEST or on VALIDATION. In the second case TEST events are taken out of
  * the log before anything is learned, counted or even numbered from it.
@@ -20,7 +22,12 @@
 
 #include "lab/dataset.h"
 
-enum protocol_kind { PROTOCOL_LEAVE_ONE_OUT, PROTOCOL_SESSIONS, PROTOCOL_TEMPORAL };
+enum protocol_kind {
+    PROTOCOL_LEAVE_ONE_OUT,
+    PROTOCOL_SESSIONS,
+    PROTOCOL_TEMPORAL,
+    PROTOCOL_PREQUENTIAL
+};
 enum protocol_stage { STAGE_FIT, STAGE_VALIDATION, STAGE_TEST };
 
 struct protocol_options {
@@ -43,7 +50,7 @@ int protocol_init(struct protocol *p, struct dataset *d, const struct protocol_o
                   struct penchant_error *err);
 void protocol_release(struct protocol *p);
 
-/* "leave-one-out", "sessions", "temporal"; PENCHANT_EINVALID else. */
+/* "leave-one-out", "sessions", "temporal", "prequential"; PENCHANT_EINVALID else. */
 int protocol_parse(const char *name, enum protocol_kind *kind,
                    struct penchant_error *err);
 const char *protocol_name(enum protocol_kind kind);

@@ -165,6 +165,31 @@ def check_temporal(folder, positions):
     assert "clock" in refused.stderr and refused.stdout == "", refused.stderr
 
 
+def check_prequential(folder, positions):
+    rows = shop(users=120, length=12, clock=True)
+    turn = sorted(r[3] for r in rows)[len(rows) * 7 // 10]
+    rows = [(u, "new-" + i if t > turn else i, e, t) for u, i, e, t in rows]
+    log = write(folder, "turn.csv", "user_id,item_id,event,timestamp", rows)
+    ask = ["--protocol", "prequential", "--events", log, "--sources", "covisitation,popularity"]
+    r = report(*ask)
+    assert r["events"] == r["cases"] == len(rows) // 2, r
+    assert r["unknown_targets"] > 0, r
+    for shop_name in ("live", "frozen counts", "frozen state"):
+        check_quality(r[shop_name])
+    for other in ("frozen_counts", "frozen_state"):
+        gain = r["live_over_" + other]
+        assert gain["ndcg@10"]["low"] > 0, gain
+        base = r[other.replace("_", " ")]["ndcg@10"]["value"]
+        assert abs(gain["ndcg@10_relative"] - gain["ndcg@10"]["value"] / base) < 1e-4, gain
+    assert len(r["ndcg@10_by_part"]) == 10
+    assert without_clockwork(r) == without_clockwork(report(*ask))
+    text = run(*ask).stdout
+    assert "live over frozen counts: NDCG@10 +" in text and text.count("#") > 30, text
+    run("--protocol", "prequential", "--events", positions, status=1)
+    done = run(*ask, "--report", "validation", status=2)
+    assert "before it" in done.stderr, done.stderr
+
+
 def check_refusals(folder, log):
     for args, status, word in (
             ([], 2, "--protocol"),
@@ -221,6 +246,7 @@ def main():
         check_model_learns(folder)
         check_validation_is_blind(folder, log)
         check_sessions(folder)
+        check_prequential(folder, log)
         check_temporal(folder, log)
         check_refusals(folder, log)
         check_interrupt(folder)
