@@ -243,8 +243,10 @@ static void test_evidence__candidates_are_a_union_and_scores_a_weighted_sum(void
         assert_int_equal(evidence_observe(&e, &event), 0);
     }
     struct evidence_query q = {.recent = path, .n_recent = 1, .n_items = 20};
-    struct evidence_weights w = {.w = {1.0F, 2.0F, 0.5F}};
-    uint32_t item[3 * 8], mask = (1 << EVIDENCE_SOURCES) - 1;
+    struct evidence_weights w = {.w = {[EVIDENCE_SEQUENCE] = 1.0F,
+                                       [EVIDENCE_COVISITATION] = 2.0F,
+                                       [EVIDENCE_POPULARITY] = 0.5F}};
+    uint32_t item[EVIDENCE_SOURCES * 8], mask = (1 << EVIDENCE_SOURCES) - 1;
     size_t n = evidence_candidates(&e, &w, mask, &q, 8, item);
     assert_int_equal(n, 4); /* 1 is popular, 2, 3 and 9 are both */
     for (size_t i = 0; i < n; i++)
@@ -294,7 +296,7 @@ static void test_fit__two_independent_sources_are_better_than_either(void **unus
     struct evidence_weights w;
     struct fit_report report;
     fit_cases_init(&c);
-    make_cases(&c, (const float[]){1.5F, 1.5F, 0.0F}, 1);
+    make_cases(&c, (const float[EVIDENCE_SOURCES]){1.5F, 1.5F}, 1);
     assert_int_equal(c.n, 800);
     assert_int_equal(c.n_kept, 720);
     evidence_fit(&c, 7, &w, &report);
@@ -337,14 +339,15 @@ static void test_fit__never_below_the_best_single_source(void **unused)
    cases and loses `losses`. */
 static struct evidence_weights fit_two(int wins, int losses)
 {
-    const float win[] = {0.9F, 1, 0, 1, 0, 0}, loss[] = {1, 0, 0, 0.9F, 1, 0};
-    const float plain[] = {1, 0, 0, 0, 0, 0};
+    const float win[2][EVIDENCE_SOURCES] = {{0.9F, 1}, {1, 0}};
+    const float loss[2][EVIDENCE_SOURCES] = {{1, 0}, {0.9F, 1}};
+    const float plain[2][EVIDENCE_SOURCES] = {{1, 0}, {0, 0}};
     struct fit_cases c;
     struct evidence_weights w;
     struct fit_report report;
     fit_cases_init(&c);
     for (int i = 0; i < 100; i++) {
-        const float *row = i < wins ? win : i < wins + losses ? loss : plain;
+        const float *row = i < wins ? win[0] : i < wins + losses ? loss[0] : plain[0];
         assert_int_equal(fit_cases_add(&c, row, 2, 0), 0);
     }
     evidence_fit(&c, 7, &w, &report);
@@ -372,10 +375,10 @@ static void test_fit__a_source_that_adds_nothing_gets_nothing(void **unused)
     struct evidence_weights w;
     struct fit_report report;
     fit_cases_init(&c);
-    for (int i = 0; i < 50;
-         i++) /* source 1 knows, source 0 is constant, source 2 agrees */
-        assert_int_equal(
-            fit_cases_add(&c, (const float[]){0, 1, 1, 0, 0, 0, 0, 0, 0}, 3, 0), 0);
+    /* source 1 knows, source 0 is constant, source 2 agrees */
+    const float row[3][EVIDENCE_SOURCES] = {{0, 1, 1}};
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(fit_cases_add(&c, row[0], 3, 0), 0);
     evidence_fit(&c, 7, &w, &report);
     assert_float_equal(report.blend_ndcg10, 1.0, 1e-12);
     assert_true(w.w[0] == 0 && w.w[1] == 1 && w.w[2] == 0);
@@ -409,7 +412,7 @@ static void test_fit__cases_come_from_queries(void **unused)
     assert_int_equal(fit_cases_add_query(&c, &e, 6, &q, 10, 15), 0); /* nobody knows it */
     assert_int_equal(c.n, 3);
     assert_int_equal(c.n_kept, 1);
-    struct evidence_weights covisitation = {.w = {0, 1, 0}};
+    struct evidence_weights covisitation = {.w = {[EVIDENCE_COVISITATION] = 1}};
     assert_float_equal(fit_ndcg10(&c, &covisitation), 1.0 / 3, 1e-12);
     fit_cases_release(&c);
     evidence_release(&e);
@@ -418,7 +421,9 @@ static void test_fit__cases_come_from_queries(void **unused)
 static void test_fit__weights_survive_a_note(void **unused)
 {
     (void)unused;
-    struct evidence_weights w = {.w = {1.0F, 0.1F, 0.0F}}, back;
+    struct evidence_weights
+        w = {.w = {[EVIDENCE_SEQUENCE] = 1.0F, [EVIDENCE_COVISITATION] = 0.1F}},
+        back;
     char text[200];
     evidence_weights_format(&w, text, sizeof text);
     assert_int_equal(evidence_weights_parse(text, &back, NULL), 0);

@@ -212,7 +212,9 @@ static void leave_model_of(const char *dir, uint64_t seed, uint32_t n_items,
 
 static void leave_model(const char *dir, uint64_t seed, uint32_t n_items, float sequence)
 {
-    const struct evidence_weights w = {.w = {sequence, 1.0F, 0.1F}};
+    const struct evidence_weights w = {.w = {[EVIDENCE_SEQUENCE] = sequence,
+                                             [EVIDENCE_COVISITATION] = 1.0F,
+                                             [EVIDENCE_POPULARITY] = 0.1F}};
     leave_model_of(dir, seed, n_items, &w);
 }
 
@@ -736,7 +738,8 @@ static void test_lists__sources_can_be_chosen(void **unused)
 static void test_lists__popularity_is_the_last_resort(void **unused)
 {
     (void)unused;
-    const struct evidence_weights w = {.w = {1.0F, 1.0F, 0.0F}};
+    const struct evidence_weights w = {
+        .w = {[EVIDENCE_SEQUENCE] = 1.0F, [EVIDENCE_COVISITATION] = 1.0F}};
     struct penchant *p = open_shop(make_folder());
     fill(p, STEPS);
     leave_model_of(folder, 6, ITEMS, &w);

@@ -491,9 +491,11 @@ static void assert_same(const struct experiment *a, const struct experiment *b)
                         sizeof(a->scores.weights));
     assert_memory_equal(a->scores.sum.rank, b->scores.sum.rank,
                         a->scores.cases * sizeof(uint32_t));
-    for (int s = EVIDENCE_COVISITATION; s <= EVIDENCE_POPULARITY; s++)
-        assert_memory_equal(a->scores.alone[s].rank, b->scores.alone[s].rank,
-                            a->scores.cases * sizeof(uint32_t));
+    assert_int_equal(a->scores.scored, b->scores.scored);
+    for (int s = 0; s < EVIDENCE_SOURCES; s++)
+        if (a->scores.scored >> s & 1)
+            assert_memory_equal(a->scores.alone[s].rank, b->scores.alone[s].rank,
+                                a->scores.cases * sizeof(uint32_t));
 }
 
 static void compare(const char *events_a, const char *second_a, const char *events_b,

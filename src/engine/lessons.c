@@ -77,6 +77,7 @@ static int observe_event(void *cookie, const struct event *e)
                                         .ts_us = h->ts_us[at],
                                         .recent = h->item + at - n,
                                         .recent_us = h->ts_us + at - n,
+                                        .recent_type = h->type + at - n,
                                         .n_recent = (uint32_t)n};
     return evidence_observe(&l->evidence, &seen) ? error_memory(r->err) : PENCHANT_OK;
 }

@@ -16,6 +16,7 @@ static int observe(struct penchant *p, const struct event *e)
         .ts_us = e->ts_us,
         .recent = u ? u->recent : NULL,
         .recent_us = u ? u->recent_us : NULL,
+        .recent_type = u ? u->recent_type : NULL,
         .n_recent = user_state_position(u, e->ts_us),
     };
     return evidence_observe(&p->evidence, &seen);

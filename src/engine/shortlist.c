@@ -158,6 +158,7 @@ struct evidence_weights shortlist_weights(const struct snapshot *s, uint32_t mas
     const bool useful[EVIDENCE_SOURCES] = {
         [EVIDENCE_SEQUENCE] = q->vector != NULL,
         [EVIDENCE_COVISITATION] = q->n_recent > 0,
+        [EVIDENCE_NEIGHBOURS] = q->n_recent > 0,
         [EVIDENCE_POPULARITY] = true,
     };
     bool any = false;

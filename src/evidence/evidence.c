@@ -12,6 +12,7 @@
 const struct evidence_source *const evidence_sources[EVIDENCE_SOURCES] = {
     [EVIDENCE_SEQUENCE] = &evidence_sequence,
     [EVIDENCE_COVISITATION] = &evidence_covisitation,
+    [EVIDENCE_NEIGHBOURS] = &evidence_neighbours,
     [EVIDENCE_POPULARITY] = &evidence_popularity,
 };
 

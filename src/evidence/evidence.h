@@ -26,6 +26,7 @@ struct evidence_event {
     int64_t ts_us;
     const uint32_t *recent; /* the user's items before this one, oldest first */
     const int64_t *recent_us;
+    const uint8_t *recent_type; /* NULL: all of one type */
     uint32_t n_recent;
 };
 
@@ -95,6 +96,7 @@ struct evidence_source {
 enum evidence_id {
     EVIDENCE_SEQUENCE,
     EVIDENCE_COVISITATION,
+    EVIDENCE_NEIGHBOURS,
     EVIDENCE_POPULARITY,
     EVIDENCE_SOURCES
 };

@@ -50,7 +50,7 @@ static int parse(struct benchmark *b, int argc, char **argv)
         {"map", 0, CLI_STRING, &b->map, "M", NULL, 0, 0,
          "our column names = the file's, by comma"},
         {"sources", 0, CLI_STRING, &b->sources, "S", NULL, 0, 0,
-         "all, or sequence, covisitation, popularity by comma"},
+         "all, or by comma: sequence, covisitation, neighbours, popularity"},
         {"report", 0, CLI_STRING, &b->report, "R", NULL, 0, 0,
          "test, or validation, which is blind to the test"},
         {"min-prefix", 0, CLI_U32, &b->how.min_prefix, "N", NULL, 1, 1000,
@@ -271,8 +271,9 @@ static void json_sources(struct json_writer *w, const struct benchmark *b)
     json_quality(w, "model", &b->scores.sum);
     json_key(w, "baselines");
     json_begin_object(w);
-    json_quality(w, "popularity", &b->scores.alone[EVIDENCE_POPULARITY]);
-    json_quality(w, "covisitation", &b->scores.alone[EVIDENCE_COVISITATION]);
+    for (int s = 0; s < EVIDENCE_SOURCES; s++)
+        if (s != EVIDENCE_SEQUENCE && b->scores.scored >> s & 1)
+            json_quality(w, evidence_sources[s]->name, &b->scores.alone[s]);
     json_end_object(w);
     if (b->model)
         json_quality(w, "sequence", &b->scores.alone[EVIDENCE_SEQUENCE]);

@@ -104,6 +104,7 @@ struct evidence_event run_event(const struct run *r, uint64_t at, uint32_t user)
         .ts_us = h->ts_us[at],
         .recent = h->item + at - n_recent,
         .recent_us = h->ts_us + at - n_recent,
+        .recent_type = h->type + at - n_recent,
         .n_recent = n_recent,
     };
 }
