@@ -109,14 +109,14 @@ struct penchant_event {
     const char *item_id;
     const char *event;
     int64_t timestamp_us; /* 0: now */
-    double value;         /* price, rating; NaN: none */
+    double value;         /* price; of a review 1 (bad) to 5 (good); NaN: none */
     double quantity;      /* NaN: none */
     const char *session_id;
     const char *recommendation_id; /* as answered by penchant_recommend */
     const char *event_id;          /* an event_id seen before is not taken twice */
     const char *query;
     const char *placement;
-    const char *text; /* what a review says; at most 4096 bytes are kept */
+    const char *text; /* what a review says; its first 4096 bytes are kept */
 };
 
 PENCHANT_API void penchant_event_default(struct penchant_event *e);
@@ -196,6 +196,7 @@ struct penchant_request {
     const char *sources; /* "all" (default) or names by comma: sequence,covisitation,.. */
     const char *placement; /* where it will be shown; logged */
     int64_t now_us;        /* 0: now */
+    const char *query;     /* what the user searches for just now; not stored */
 };
 
 struct penchant_scored {

@@ -51,6 +51,8 @@ static int rows_event(void *cookie, const struct penchant_event *e,
     rows_add(&r->text, e->event_id);
     rows_add(&r->text, e->query);
     rows_add(&r->text, e->placement);
+    if (e->text)
+        rows_add(&r->text, e->text);
     r->text.data[r->text.len - 1] = '\n';
     return 0;
 }

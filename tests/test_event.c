@@ -163,6 +163,8 @@ static void test_event__bad_texts_are_refused(void **state)
     struct penchant_event e = good();
     e.query = "\xe4\xb8";
     assert_string_equal(refused(&e), "query");
+    e.query = NULL, e.text = "bad \x1b[2J";
+    assert_string_equal(refused(&e), "text");
     e = good();
     e.placement = "a\x02";
     assert_string_equal(refused(&e), "placement");

@@ -105,6 +105,7 @@ static void test_export__files_come_back_in_their_shape(void **state)
         "user_id,item_id,event,timestamp\n1,2,view,1433221332117001\n",
         "user_id,item_id,event,timestamp,recommendation_id,query,placement\n"
         "1,,search,5,,\"red, \"\"shoes\"\"\nand 红色\",\n1,2,impression,6,r1,,home\n",
+        "user_id,item_id,event,timestamp,value,text\n1,2,review,5,4,\"good, 很好\"\n",
     };
     for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
         round_trip(same[i], COLUMNS_EVENTS, same[i]);

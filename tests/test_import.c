@@ -50,6 +50,23 @@ static void expect_items(const char *text, const char *rows)
     rows_release(&r);
 }
 
+static void test_import__texts_of_reviews_are_read(void **state)
+{
+    (void)state;
+    expect_events("reviewerID,asin,overall,reviewText,unixReviewTime\n"
+                  "u1,i1,4,\"good, 很好\",1600000000\nu2,i1,1,,1600000001\n",
+                  "u1 i1 review 1600000000000000 4 - - - - - - good, 很好\n"
+                  "u2 i1 review 1600000001000000 1 - - - - - -\n");
+    /* What is called a text elsewhere and is none is passed over. */
+    expect_events(
+        "{\"user\":\"u\",\"item\":\"i\",\"rating\":2,\"text\":\"bad\",\"ts\":5}\n"
+        "{\"user\":\"u\",\"item\":\"i\",\"rating\":2,\"text\":{\"a\":1},\"ts\":5}\n"
+        "{\"user\":\"u\",\"item\":\"i\",\"rating\":2,\"comment\":true,\"ts\":5}\n",
+        "u i review 5000000 2 - - - - - - bad\n"
+        "u i review 5000000 2 - - - - - -\n"
+        "u i review 5000000 2 - - - - - -\n");
+}
+
 static void test_import__our_own_columns_are_read(void **state)
 {
     (void)state;
@@ -754,6 +771,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_import__our_own_columns_are_read),
+        cmocka_unit_test(test_import__texts_of_reviews_are_read),
         cmocka_unit_test(test_import__the_columns_of_known_logs_are_understood),
         cmocka_unit_test(test_import__csv_is_read_as_rfc_4180_says),
         cmocka_unit_test(test_import__line_numbers_count_lines_inside_quotes),

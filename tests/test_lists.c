@@ -90,6 +90,21 @@ static void act(struct penchant *p, const char *user, uint32_t item, const char 
     assert_int_equal(penchant_add_events(p, &e, 1, NULL, NULL), PENCHANT_OK);
 }
 
+static void review(struct penchant *p, const char *user, uint32_t item, double value,
+                   int64_t ts_us)
+{
+    char id[16];
+    struct penchant_event e;
+    penchant_event_default(&e);
+    snprintf(id, sizeof id, "i%u", item);
+    e.user_id = user;
+    e.item_id = id;
+    e.event = "review";
+    e.value = value;
+    e.timestamp_us = ts_us;
+    assert_int_equal(penchant_add_events(p, &e, 1, NULL, NULL), PENCHANT_OK);
+}
+
 /* Shoppers who stay in their cluster; shopper u's cluster is u % CLUSTERS. */
 static void fill(struct penchant *p, uint32_t steps)
 {
@@ -290,6 +305,78 @@ static void test_lists__session_events_count_and_are_not_stored(void **unused)
     assert_int_equal(penchant_recommend(p, &r, &list, &err), PENCHANT_EINVALID);
     assert_int_equal(err.index, 1);
     assert_null(list);
+    penchant_close(&p);
+}
+
+static void test_lists__what_a_user_said_no_to_is_not_shown(void **unused)
+{
+    (void)unused;
+    struct penchant *p = open_shop(NULL);
+    fill(p, STEPS);
+    struct penchant_list *list = ask_for(p, "u3", 10);
+    const uint32_t no = number(&list->items[0]), bad = number(&list->items[1]);
+    penchant_list_free(list);
+    act(p, "u3", no, "dislike", BEGIN + 2 * DAY);
+    review(p, "u3", bad, 2, BEGIN + 2 * DAY);
+    list = ask_for(p, "u3", ITEMS);
+    assert_int_equal(list->n, ITEMS - 2);
+    assert_false(holds(list, no) || holds(list, bad));
+    penchant_list_free(list);
+    list = ask_for(p, "u15", ITEMS); /* of the same taste, but who has said nothing */
+    assert_true(holds(list, no) && holds(list, bad));
+    penchant_list_free(list);
+    act(p, "u3", no, "view", BEGIN + 3 * DAY); /* to look again is not to want it */
+    act(p, "u3", bad, "cart", BEGIN + 3 * DAY);
+    list = ask_for(p, "u3", ITEMS);
+    assert_true(holds(list, bad) && !holds(list, no));
+    penchant_list_free(list);
+
+    /* A session says so too, for this request alone. */
+    struct penchant_request r;
+    penchant_request_default(&r);
+    r.user_id = "u3";
+    r.k = ITEMS;
+    struct penchant_event e[2];
+    for (size_t i = 0; i < 2; i++) {
+        penchant_event_default(&e[i]);
+        e[i].item_id = i ? "i77" : "i78";
+        e[i].event = i ? "dislike" : "review";
+        e[i].value = 1;
+    }
+    r.events = e;
+    r.n_events = 2;
+    list = ask(p, &r);
+    assert_int_equal(list->n, ITEMS - 3);
+    assert_false(holds(list, 77) || holds(list, 78));
+    penchant_list_free(list);
+
+    /* When nothing else is left it is better than nothing. */
+    put_in(p, no, "alone", true);
+    r.n_events = 0;
+    r.category = "alone";
+    list = ask(p, &r);
+    assert_int_equal(list->n, 1);
+    assert_true(holds(list, no));
+    penchant_list_free(list);
+    penchant_close(&p);
+}
+
+static void test_lists__a_bad_review_is_no_step_towards_its_item(void **unused)
+{
+    (void)unused;
+    struct penchant *p = open_shop(NULL);
+    fill(p, STEPS);
+    struct penchant_list *before = ask_for(p, "u3", 10);
+    review(p, "u3", 75, 1, BEGIN + 2 * DAY);
+    struct penchant_list *after = ask_for(p, "u3", 10);
+    assert_true(same(before, after));
+    penchant_list_free(after);
+    review(p, "u3", 76, 5, BEGIN + 2 * DAY);
+    after = ask_for(p, "u3", 10);
+    assert_true(of_cluster(after, 7) >= 3);
+    assert_false(holds(after, 75));
+    penchant_list_free(after);
+    penchant_list_free(before);
     penchant_close(&p);
 }
 
@@ -1006,6 +1093,8 @@ int main(void)
         cmocka_unit_test(test_lists__follow_what_users_did),
         cmocka_unit_test(test_lists__an_event_changes_the_very_next_list),
         cmocka_unit_test(test_lists__session_events_count_and_are_not_stored),
+        cmocka_unit_test(test_lists__what_a_user_said_no_to_is_not_shown),
+        cmocka_unit_test(test_lists__a_bad_review_is_no_step_towards_its_item),
         cmocka_unit_test(test_lists__filters_hold),
         cmocka_unit_test(test_lists__are_not_short_while_items_pass),
         cmocka_unit_test(test_lists__find_what_nobody_has_looked_at),

@@ -82,7 +82,7 @@ static void test_server_parse__event_fields_arrive(void **state)
     static const char text[] =
         "{\"user_id\":\"u\",\"session_id\":\"s\",\"item_id\":\"i\",\"event\":\"cart\","
         "\"timestamp\":5,\"value\":2.5,\"quantity\":3,\"query\":\"q\",\"event_id\":\"e\","
-        "\"recommendation_id\":\"r\",\"placement\":null}";
+        "\"recommendation_id\":\"r\",\"placement\":null,\"text\":\"fine\"}";
     struct penchant_event e;
     struct penchant_error err = {0};
     json_t *json = json_loads(text, 0, NULL);
@@ -96,6 +96,7 @@ static void test_server_parse__event_fields_arrive(void **state)
     assert_string_equal(e.query, "q");
     assert_string_equal(e.event_id, "e");
     assert_string_equal(e.recommendation_id, "r");
+    assert_string_equal(e.text, "fine");
     assert_null(e.placement);
     json_decref(json);
 }

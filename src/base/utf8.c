@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
+#include <string.h>
+
 static bool continues(unsigned char c)
 {
     return (c & 0xC0) == 0x80;
@@ -40,4 +42,14 @@ bool utf8_valid(const char *s, size_t n)
         n -= step;
     }
     return true;
+}
+
+size_t utf8_cut(const char *text, size_t n)
+{
+    const size_t len = strnlen(text, n + 1);
+    if (len <= n)
+        return len;
+    while (n && continues((unsigned char)text[n]))
+        n--;
+    return n;
 }

@@ -10,4 +10,8 @@
 size_t utf8_char(const char *s, size_t n);
 bool utf8_valid(const char *s, size_t n);
 
+/* How many bytes of a text to keep so that there are at most n and, if the text is
+   well-formed, no character is broken. */
+size_t utf8_cut(const char *text, size_t n);
+
 #endif

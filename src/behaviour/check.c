@@ -71,6 +71,12 @@ int check_text(const char *s, size_t index, const char *field, struct penchant_e
     return check(s, n, true, index, field, err);
 }
 
+int check_long_text(const char *s, size_t index, const char *field,
+                    struct penchant_error *err)
+{
+    return s ? check(s, strlen(s), true, index, field, err) : PENCHANT_OK;
+}
+
 int check_number(double v, size_t index, const char *field, struct penchant_error *err)
 {
     if (isinf(v))

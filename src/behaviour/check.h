@@ -21,6 +21,10 @@ int check_id(const char *s, size_t index, const char *field, struct penchant_err
 int check_text(const char *s, size_t index, const char *field,
                struct penchant_error *err);
 
+/* The same for a text of any length, of which only the beginning is kept. */
+int check_long_text(const char *s, size_t index, const char *field,
+                    struct penchant_error *err);
+
 /* Not infinite; NaN is "not given" and passes. */
 int check_number(double v, size_t index, const char *field, struct penchant_error *err);
 

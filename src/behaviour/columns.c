@@ -39,6 +39,8 @@ static const char *const usual[COLUMNS] = {
     [COLUMN_EVENT_ID] = " eventid messageid ",
     [COLUMN_QUERY] = " query searchterm searchquery keyword keywords ",
     [COLUMN_PLACEMENT] = " placement placementid ",
+    [COLUMN_TEXT] = " text reviewtext reviewbody reviewcontent reviewcomment comment "
+                    "comments ",
     [COLUMN_TITLE] =
         " title name itemname productname itemtitle producttitle description ",
     [COLUMN_CATEGORY] = " category categories itemcategory categoryid genres genre "

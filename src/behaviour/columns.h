@@ -29,6 +29,7 @@
     X(EVENT_ID, "event_id", true, false)                                                 \
     X(QUERY, "query", true, false)                                                       \
     X(PLACEMENT, "placement", true, false)                                               \
+    X(TEXT, "text", true, false)                                                         \
     X(TITLE, "title", false, true)                                                       \
     X(CATEGORY, "category", false, true)                                                 \
     X(BRAND, "brand", false, true)                                                       \

@@ -36,6 +36,39 @@ bool event_type_wanted(uint32_t type)
     return type >= EVENT_KNOWN_TYPES || type_wanted[type];
 }
 
+static bool is_rated(uint32_t type, double value)
+{
+    return type == EVENT_REVIEW && value >= 1 && value <= 5;
+}
+
+float event_liking(uint32_t type, double value)
+{
+    if (type == EVENT_DISLIKE)
+        return -1;
+    return is_rated(type, value) ? (float)((value - 3) / 2) : 1;
+}
+
+bool event_judges(uint32_t type, double value)
+{
+    return type == EVENT_DISLIKE || is_rated(type, value);
+}
+
+bool event_dislikes(uint32_t type, double value)
+{
+    return type == EVENT_DISLIKE || (is_rated(type, value) && value <= 2);
+}
+
+bool event_wanted(uint32_t type, double value)
+{
+    return event_type_wanted(type) && !event_dislikes(type, value);
+}
+
+bool event_takes_back(uint32_t type, double value)
+{
+    return type == EVENT_PURCHASE || type == EVENT_CART || type == EVENT_WISH ||
+           (is_rated(type, value) && value > 2);
+}
+
 /* Spellings are compared in lower case and without '_', '-', ' ' and '.'. */
 static const struct {
     const char *theirs;
@@ -142,7 +175,8 @@ int event_check(const struct penchant_event *e, size_t index, struct penchant_er
         (rc = check_number(e->quantity, index, "quantity", err)) != 0 ||
         (rc = check_id(e->recommendation_id, index, "recommendation_id", err)) != 0 ||
         (rc = check_id(e->event_id, index, "event_id", err)) != 0 ||
-        (rc = check_text(e->query, index, "query", err)) != 0)
+        (rc = check_text(e->query, index, "query", err)) != 0 ||
+        (rc = check_long_text(e->text, index, "text", err)) != 0)
         return rc;
     return check_text(e->placement, index, "placement", err);
 }

@@ -33,7 +33,7 @@ enum event_type {
         EVENT_KNOWN_TYPES /* the first number of a name that a shop added */
 };
 
-enum { EVENT_MAX_TYPES = 256, EVENT_NAME_MAX = 64 };
+enum { EVENT_MAX_TYPES = 256, EVENT_NAME_MAX = 64, EVENT_TEXT_MAX = 4096 };
 
 /* The first microsecond of 1990: what lies before is a position and no time. */
 #define EVENT_CLOCK_MIN_US INT64_C(631152000000000)
@@ -47,7 +47,9 @@ struct event {
     double value, quantity;     /* NaN: none */
     const char *session;        /* NULL: none */
     const char *recommendation; /* NULL: none */
-    const char *extra;          /* a JSON object (query, placement, flags); NULL: none */
+    const char *extra;          /* behaviour/extra.h; NULL: none */
+    const char *query,
+        *text; /* of `extra`, where a reader has taken it apart; else NULL */
 };
 
 /* Fills an empty names table with the known types. 0 or -1 (out of memory). */
@@ -55,6 +57,27 @@ int event_types_init(struct names *types);
 
 /* Whether events of this type are tokens of a user's history; added names are. */
 bool event_type_wanted(uint32_t type);
+
+/*
+ * What an event says of its item, from -1 (away with it) to 1: a review with a value
+ * between 1 and 5 (value - 3) / 2, a dislike -1, everything else 1, as it was done because
+ * it was wanted.
+ */
+float event_liking(uint32_t type, double value);
+
+/* Whether it says what the user thinks of the item: a dislike, a review with a value
+   between 1 and 5. */
+bool event_judges(uint32_t type, double value);
+
+/* Whether the user does not want to see the item: a dislike, a review of 1 to 2. */
+bool event_dislikes(uint32_t type, double value);
+
+/* Whether one event is a token of its user's history: of a wanted type and no dislike. */
+bool event_wanted(uint32_t type, double value);
+
+/* Whether it takes an earlier dislike of its item back: a purchase, a place in the cart or
+   on the wish list, a review above 2. */
+bool event_takes_back(uint32_t type, double value);
 
 /*
  * Our name for what other systems call an event ("add_to_cart", "detail-page-view",

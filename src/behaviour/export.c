@@ -36,6 +36,7 @@ void export_shape_event(struct export_shape *s, const struct penchant_event *e)
     s->used[COLUMN_RECOMMENDATION_ID] |= given(e->recommendation_id);
     s->used[COLUMN_QUERY] |= given(e->query);
     s->used[COLUMN_PLACEMENT] |= given(e->placement);
+    s->used[COLUMN_TEXT] |= given(e->text);
     for (int i = 0; i < TIMESTAMP_UNITS; i++) {
         const struct timestamp_unit *u = &timestamp_units[i];
         const int64_t n = e->timestamp_us / u->us;
@@ -54,10 +55,11 @@ void export_shape_item(struct export_shape *s, const struct penchant_item *item)
 
 /* The order of columns; both kinds in one list. */
 static const enum column order[COLUMNS] = {
-    COLUMN_USER_ID,  COLUMN_ITEM_ID,  COLUMN_EVENT,      COLUMN_TIMESTAMP,
-    COLUMN_VALUE,    COLUMN_QUANTITY, COLUMN_SESSION_ID, COLUMN_RECOMMENDATION_ID,
-    COLUMN_EVENT_ID, COLUMN_QUERY,    COLUMN_PLACEMENT,  COLUMN_TITLE,
-    COLUMN_CATEGORY, COLUMN_BRAND,    COLUMN_PRICE,      COLUMN_AVAILABLE,
+    COLUMN_USER_ID,   COLUMN_ITEM_ID,  COLUMN_EVENT,      COLUMN_TIMESTAMP,
+    COLUMN_VALUE,     COLUMN_QUANTITY, COLUMN_SESSION_ID, COLUMN_RECOMMENDATION_ID,
+    COLUMN_EVENT_ID,  COLUMN_QUERY,    COLUMN_PLACEMENT,  COLUMN_TEXT,
+    COLUMN_TITLE,     COLUMN_CATEGORY, COLUMN_BRAND,      COLUMN_PRICE,
+    COLUMN_AVAILABLE,
 };
 
 static void add_field(struct buf *out, const char *s)
@@ -155,6 +157,7 @@ int exporter_event(struct exporter *x, const struct penchant_event *e,
         [COLUMN_RECOMMENDATION_ID] = e->recommendation_id,
         [COLUMN_QUERY] = e->query,
         [COLUMN_PLACEMENT] = e->placement,
+        [COLUMN_TEXT] = e->text,
     };
     return add_row(x, row, err);
 }

@@ -122,6 +122,8 @@ static int take(struct jsonl *j, const json_t *object, const bool wanted[COLUMNS
             continue;
         if (m.rank > 1 && json_is_object(v)) /* "user": {..} may be anything */
             continue;
+        if (m.column == COLUMN_TEXT && m.rank && !json_is_string(v)) /* so may these */
+            continue;
         const char *text;
         const int rc = text_of(j, m.column, v, &text, err);
         if (rc != 0)

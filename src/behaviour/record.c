@@ -66,6 +66,7 @@ int record_event(const struct record *r, struct record_rules *rules,
     e->event_id = v[COLUMN_EVENT_ID];
     e->query = v[COLUMN_QUERY];
     e->placement = v[COLUMN_PLACEMENT];
+    e->text = v[COLUMN_TEXT];
     if (!v[COLUMN_TIMESTAMP])
         return refuse(COLUMN_TIMESTAMP, "is missing", err);
     if ((reason = timestamp_parse(v[COLUMN_TIMESTAMP], &e->timestamp_us)) != NULL)

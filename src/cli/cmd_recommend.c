@@ -34,6 +34,8 @@ int cmd_recommend(int argc, char **argv)
          "only items of this category"},
         {"exclude-purchased", 0, CLI_FLAG, &r.exclude_purchased, NULL, NULL, 0, 0,
          "nothing that this user has bought"},
+        {"query", 0, CLI_STRING, &r.query, "WORDS", NULL, 0, 0,
+         "what the user searches for just now"},
         {"sources", 0, CLI_STRING, &r.sources, "S", NULL, 0, 0, "all, or names by comma"},
         {"placement", 0, CLI_STRING, &r.placement, "P", NULL, 0, 0,
          "where it will be shown; logged with the list"},

@@ -10,10 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "base/files.h"
 #include "behaviour/export.h"
+#include "behaviour/extra.h"
 #include "engine/engine.h"
 
 struct exporting {
@@ -21,8 +20,8 @@ struct exporting {
     const char *events, *items; /* paths; NULL: not wanted */
     struct export_shape shape;
     struct exporter exporter;
-    bool writing;  /* the second scan */
-    json_t *extra; /* of the present event; owns its query and placement */
+    bool writing;       /* the second scan */
+    struct extra extra; /* of the present event; owns its query, placement and text */
     struct penchant_error *err;
     struct penchant_error why; /* what write_file() failed with, under files_replace() */
 };
@@ -34,15 +33,13 @@ static int restore_event(struct exporting *x, const struct event *e,
                          struct penchant_event *out)
 {
     const struct penchant *p = x->p;
-    json_decref(x->extra);
-    x->extra = e->extra ? json_loads(e->extra, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if ((e->extra && !x->extra) || e->user >= p->users.n || e->type >= p->types.n ||
-        (e->item != NAMES_NONE && e->item >= p->catalog.ids.n))
+    extra_release(&x->extra);
+    if (extra_read(&x->extra, e->extra, NULL) || e->user >= p->users.n ||
+        e->type >= p->types.n || (e->item != NAMES_NONE && e->item >= p->catalog.ids.n))
         return error_set(x->err, PENCHANT_ECORRUPT, "event %llu cannot be",
                          (unsigned long long)e->seq);
-    const bool anonymous = json_is_true(json_object_get(x->extra, "anonymous"));
     *out = (struct penchant_event){
-        .user_id = anonymous ? NULL : names_text(&p->users, e->user),
+        .user_id = x->extra.anonymous ? NULL : names_text(&p->users, e->user),
         .item_id = e->item == NAMES_NONE ? NULL : names_text(&p->catalog.ids, e->item),
         .event = names_text(&p->types, e->type),
         .timestamp_us = e->ts_us,
@@ -50,8 +47,9 @@ static int restore_event(struct exporting *x, const struct event *e,
         .quantity = e->quantity,
         .session_id = e->session,
         .recommendation_id = e->recommendation,
-        .query = json_string_value(json_object_get(x->extra, "query")),
-        .placement = json_string_value(json_object_get(x->extra, "placement")),
+        .query = x->extra.query,
+        .placement = x->extra.placement,
+        .text = x->extra.text,
     };
     return PENCHANT_OK;
 }
@@ -90,8 +88,7 @@ static int scan(struct exporting *x)
     const int status = x->shape.kind == COLUMNS_ITEMS
                            ? store->ops->scan_items(store, export_item, x, x->err)
                            : store->ops->scan_events(store, 0, export_event, x, x->err);
-    json_decref(x->extra);
-    x->extra = NULL;
+    extra_release(&x->extra);
     return status;
 }
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "base/json_writer.h"
 #include "base/timing.h"
+#include "behaviour/extra.h"
 #include "engine/engine.h"
 
 void penchant_event_default(struct penchant_event *e)
@@ -20,28 +20,6 @@ int penchant_check_event(const struct penchant_event *e, struct penchant_error *
 }
 
 /* ---- numbering, on the writer ---- */
-
-/* What has no column of its own, as a small JSON object; NULL when there is nothing. */
-static int write_extra(struct buf *out, const struct penchant_event *e, const char **text,
-                       struct penchant_error *err)
-{
-    *text = NULL;
-    if (!e->query && !e->placement && e->user_id)
-        return PENCHANT_OK;
-    struct json_writer w;
-    buf_clear(out);
-    json_init(&w, out);
-    json_begin_object(&w);
-    if (e->query)
-        json_key_string(&w, "query", e->query);
-    if (e->placement)
-        json_key_string(&w, "placement", e->placement);
-    if (!e->user_id)
-        json_key_bool(&w, "anonymous", true);
-    json_end_object(&w);
-    *text = out->data;
-    return out->failed ? error_memory(err) : PENCHANT_OK;
-}
 
 int engine_number_event(struct penchant *p, struct transaction *t,
                         const struct penchant_event *e, struct event *out, bool *seen,
@@ -68,7 +46,9 @@ int engine_number_event(struct penchant *p, struct transaction *t,
         out->item = newcomers_item(t->newcomers, p, e->item_id, &why);
     if (why.status != PENCHANT_OK)
         return error_field(err, why.status, 0, why.field, "%s", why.text);
-    return write_extra(&t->extra, e, &out->extra, err);
+    out->query = e->query;
+    out->text = e->text;
+    return extra_write(&t->extra, e, &out->extra, err);
 }
 
 int engine_append_event(struct penchant *p, struct transaction *t, struct event *e,
@@ -90,7 +70,7 @@ struct submission {
     void *cookie;
     size_t n;
     struct penchant_event *event; /* (n) */
-    struct event *numbered;       /* (accepted.accepted) without the texts */
+    struct event *numbered;       /* (accepted.accepted) with query and text alone */
     struct penchant_accepted accepted;
     char *texts;
 };
@@ -104,6 +84,7 @@ static const size_t text_fields[] = {
     offsetof(struct penchant_event, event_id),
     offsetof(struct penchant_event, query),
     offsetof(struct penchant_event, placement),
+    offsetof(struct penchant_event, text),
 };
 enum { TEXT_FIELDS = sizeof(text_fields) / sizeof(*text_fields) };
 

@@ -50,7 +50,7 @@ static int read_event(void *cookie, const struct event *e)
     if (e->seq > r->last_seq)
         return PENCHANT_OK;
     r->l->last_seq = e->seq;
-    if (e->item == NAMES_NONE)
+    if (e->item == NAMES_NONE || event_dislikes(e->type, e->value))
         return PENCHANT_OK;
     return history_builder_add(&r->builder, e->user, e->item, e->type, e->ts_us)
                ? error_memory(r->err)
@@ -64,7 +64,7 @@ static int observe_event(void *cookie, const struct event *e)
     struct reading *r = cookie;
     struct lessons *l = r->l;
     const struct history *h = &l->history;
-    if (e->seq > r->last_seq || e->item == NAMES_NONE || !event_type_wanted(e->type))
+    if (e->seq > r->last_seq || e->item == NAMES_NONE || !event_wanted(e->type, e->value))
         return PENCHANT_OK;
     const uint64_t start = h->start[e->user], at = start + r->taken[e->user];
     if (at >= l->train_end[e->user])

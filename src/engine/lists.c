@@ -143,6 +143,8 @@ static int check_request(const struct penchant_request *r, uint32_t *mask,
         rc = check_text(r->category, 0, "category", err);
     if (!rc)
         rc = check_text(r->placement, 0, "placement", err);
+    if (!rc)
+        rc = check_text(r->query, 0, "query", err);
     if (!rc && r->n_exclude > MOST_EXCLUDED)
         rc = error_field(err, PENCHANT_ELIMIT, 0, "exclude", "at most %d items",
                          MOST_EXCLUDED);
@@ -153,12 +155,13 @@ static int check_request(const struct penchant_request *r, uint32_t *mask,
     return rc ? rc : evidence_parse(r->sources ? r->sources : "all", mask, err);
 }
 
-/* p->lock is held. */
+/* p->lock is held. disliked_too: nor what the user said no to. */
 static int request_filter(struct shortlist_filter *f, const struct penchant *p,
-                          const struct penchant_request *r, const struct want *w)
+                          const struct penchant_request *r, const struct want *w,
+                          bool disliked_too)
 {
     const size_t bought = r->exclude_purchased ? w->n_purchased : 0;
-    if (shortlist_filter_init(f, r->n_exclude + bought))
+    if (shortlist_filter_init(f, r->n_exclude + bought + w->likes.n))
         return PENCHANT_ENOMEM;
     filter_category(f, p, r->category);
     for (size_t i = 0; i < r->n_exclude; i++) {
@@ -169,7 +172,25 @@ static int request_filter(struct shortlist_filter *f, const struct penchant *p,
     }
     for (size_t i = 0; i < bought; i++)
         shortlist_filter_exclude(f, w->purchased[i]);
+    for (uint32_t i = 0; disliked_too && i < w->likes.n; i++)
+        shortlist_filter_exclude(f, w->likes.disliked[i].item);
     return PENCHANT_OK;
+}
+
+/* What the user said no to is only shown when there is nothing else. p->lock is held. */
+static int64_t choose_items(struct penchant *p, const struct penchant_request *r,
+                            const struct want *w, struct evidence_query *q,
+                            const struct evidence_weights *weights, struct topk_hit *hit)
+{
+    int64_t n = 0;
+    for (int without = w->likes.n > 0; n == 0 && without >= 0; without--) {
+        struct shortlist_filter filter = {0};
+        n = request_filter(&filter, p, r, w, without) == PENCHANT_OK
+                ? shortlist(p, q, weights, &filter, (uint32_t)r->k, hit)
+                : PENCHANT_ENOMEM;
+        shortlist_filter_release(&filter);
+    }
+    return n;
 }
 
 /* The list of a user whose wants are known. */
@@ -177,27 +198,28 @@ static int choose(struct penchant *p, const struct snapshot *s,
                   const struct penchant_request *r, const struct want *w, uint32_t mask,
                   int64_t now_us, struct penchant_list **out, struct penchant_error *err)
 {
-    struct shortlist_filter filter = {0};
     struct topk_hit *hit = malloc(r->k * sizeof *hit);
     struct evidence_query q = {.user = w->user,
                                .recent = w->item,
                                .recent_type = w->type,
                                .recent_us = w->ts_us,
+                               .recent_liking = w->liking,
                                .n_recent = w->n,
+                               .disliked = w->disliked,
+                               .n_disliked = w->likes.n,
                                .now_us = now_us,
                                .vector = w->vector};
     int64_t n = PENCHANT_ENOMEM;
     pthread_rwlock_rdlock(&p->lock);
     shortlist_query(&q, p, s);
-    if (hit && request_filter(&filter, p, r, w) == PENCHANT_OK) {
+    if (hit) {
         const struct evidence_weights weights = shortlist_weights(s, mask, &q);
-        n = shortlist(p, &q, &weights, &filter, (uint32_t)r->k, hit);
+        n = choose_items(p, r, w, &q, &weights, hit);
     }
     int rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, err);
     pthread_rwlock_unlock(&p->lock);
     if (!rc)
         rc = log_slate(p, *out, hit, w->user, r->placement, s ? s->version : 0, err);
-    shortlist_filter_release(&filter);
     free(hit);
     return rc;
 }

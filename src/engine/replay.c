@@ -2,6 +2,7 @@
 /* From the store into memory: names, catalogue, and the log, event by event. */
 #include <string.h>
 
+#include "behaviour/extra.h"
 #include "engine/engine.h"
 
 /* ---- one event ---- */
@@ -26,7 +27,7 @@ int engine_apply(struct penchant *p, const struct event *e)
 {
     if (e->item != NAMES_NONE) {
         __atomic_fetch_add(&p->catalog.item[e->item].events, 1, __ATOMIC_RELAXED);
-        if (event_type_wanted(e->type) && observe(p, e) != PENCHANT_OK)
+        if (event_wanted(e->type, e->value) && observe(p, e) != PENCHANT_OK)
             return PENCHANT_ENOMEM;
     }
     bool cancelled;
@@ -92,6 +93,22 @@ static int replay_item(void *cookie, uint32_t id, const struct store_item *row)
     return PENCHANT_OK;
 }
 
+/* An event whose words are part of its user's state. */
+static int replay_words(const struct replay *r, const struct event *row)
+{
+    struct extra extra;
+    struct event e = *row;
+    int status = extra_read(&extra, row->extra, r->err);
+    if (status != PENCHANT_OK)
+        return status;
+    e.query = extra.query;
+    e.text = extra.text;
+    if (engine_apply(r->p, &e) != PENCHANT_OK)
+        status = error_memory(r->err);
+    extra_release(&extra);
+    return status;
+}
+
 static int replay_event(void *cookie, const struct event *e)
 {
     const struct replay *r = cookie;
@@ -102,6 +119,8 @@ static int replay_event(void *cookie, const struct event *e)
         (e->item != NAMES_NONE && e->item >= p->catalog.ids.n))
         return error_set(r->err, PENCHANT_ECORRUPT, "event %llu names what is not there",
                          (unsigned long long)e->seq);
+    if (e->extra && (e->type == EVENT_SEARCH || e->type == EVENT_REVIEW))
+        return replay_words(r, e);
     return engine_apply(p, e) == PENCHANT_OK ? PENCHANT_OK : error_memory(r->err);
 }
 

@@ -81,7 +81,8 @@ static int make_room(struct want *w, uint32_t n)
     w->item = malloc((n + 1) * sizeof *w->item);
     w->type = malloc((n + 1) * sizeof *w->type);
     w->ts_us = malloc((n + 1) * sizeof *w->ts_us);
-    return w->item && w->type && w->ts_us ? PENCHANT_OK : PENCHANT_ENOMEM;
+    w->liking = malloc((n + 1) * sizeof *w->liking);
+    return w->item && w->type && w->ts_us && w->liking ? PENCHANT_OK : PENCHANT_ENOMEM;
 }
 
 /* The user's shard is locked. */
@@ -89,12 +90,15 @@ static int copy_state(struct want *w, const struct user_state *u, uint32_t extra
 {
     const uint32_t n = u->n_recent;
     w->purchased = malloc((u->n_purchased + 1) * sizeof *w->purchased);
-    if (make_room(w, n + extra) || !w->purchased)
+    if (make_room(w, n + extra) || !w->purchased || user_likes_copy(&w->likes, &u->likes))
         return PENCHANT_ENOMEM;
+    if (u->words)
+        w->words = *u->words;
     if (n) {
         memcpy(w->item, u->recent, n * sizeof *w->item);
         memcpy(w->type, u->recent_type, n * sizeof *w->type);
         memcpy(w->ts_us, u->recent_us, n * sizeof *w->ts_us);
+        memcpy(w->liking, u->recent_liking, n * sizeof *w->liking);
     }
     w->n = n;
     w->total = u->wanted;
@@ -103,33 +107,78 @@ static int copy_state(struct want *w, const struct user_state *u, uint32_t extra
     return PENCHANT_OK;
 }
 
-/* One event of the session; p->lock is held. Those that say nothing of a known item, or
-   not that it is wanted, are passed over. */
+/* What a session event says of its item holds for all that was done with it. */
+static int judge(struct want *w, const struct event *e)
+{
+    const bool rated = event_judges(e->type, e->value);
+    if (event_dislikes(e->type, e->value) &&
+        user_likes_add(&w->likes, e->item, e->ts_us, event_liking(e->type, e->value)))
+        return PENCHANT_ENOMEM;
+    const bool back = event_takes_back(e->type, e->value) &&
+                      user_likes_take_back(&w->likes, e->item, e->ts_us);
+    for (uint32_t i = 0; (rated || back) && i < w->n; i++)
+        if (w->item[i] == e->item)
+            w->liking[i] = event_liking(e->type, e->value);
+    return PENCHANT_OK;
+}
+
+/* What the user thinks of the item of an event that does not say it. */
+static float liking_of(const struct want *w, const struct event *e)
+{
+    const struct user_dislike *no = user_likes_find(&w->likes, e->item);
+    if (event_judges(e->type, e->value) || no)
+        return no ? no->liking : event_liking(e->type, e->value);
+    for (uint32_t i = w->n; i-- > 0;)
+        if (w->item[i] == e->item)
+            return w->liking[i];
+    return 1;
+}
+
+static void take_wanted(struct want *w, const struct event *e)
+{
+    const float liking = liking_of(w, e);
+    w->item[w->n] = e->item;
+    w->type[w->n] = (uint8_t)e->type;
+    w->ts_us[w->n] = e->ts_us;
+    w->liking[w->n++] = liking;
+    w->total++;
+    w->stored = false;
+    if (e->type == EVENT_PURCHASE)
+        w->purchased[w->n_purchased++] = e->item;
+    user_words_pass(&w->words, e->ts_us);
+}
+
+/* One event of the session; p->lock is held. Those that say nothing of a known item and
+   nothing in words are passed over. */
 static int add_session_event(struct want *w, const struct penchant *p,
                              const struct penchant_request *r, size_t i, int64_t now_us,
                              struct penchant_error *err)
 {
-    struct penchant_event e = r->events[i];
-    if (!e.user_id && !e.session_id)
-        e.session_id = "request"; /* whose it is, is known */
-    int rc = event_check(&e, i, err);
-    if (rc || !e.item_id)
+    struct penchant_event from = r->events[i];
+    if (!from.user_id && !from.session_id)
+        from.session_id = "request"; /* whose it is, is known */
+    const int rc = event_check(&from, i, err);
+    if (rc)
         return rc;
-    const uint32_t item = names_find(&p->catalog.ids, e.item_id, strlen(e.item_id));
-    const char *name = event_name_canonical(e.event);
-    name = name ? name : e.event;
-    uint32_t type = names_find(&p->types, name, strlen(name));
-    if (type == NAMES_NONE)
-        type = EVENT_VIEW; /* a name that this shop has not seen yet */
-    if (item == NAMES_NONE || !event_type_wanted(type))
+    const char *name = event_name_canonical(from.event);
+    name = name ? name : from.event;
+    struct event e = {.ts_us = from.timestamp_us ? from.timestamp_us : now_us,
+                      .item = NAMES_NONE,
+                      .type = names_find(&p->types, name, strlen(name)),
+                      .value = from.value,
+                      .query = from.query,
+                      .text = from.text};
+    if (e.type == NAMES_NONE)
+        e.type = EVENT_VIEW; /* a name that this shop has not seen yet */
+    user_words_add(&w->words, &e, 0);
+    if (from.item_id)
+        e.item = names_find(&p->catalog.ids, from.item_id, strlen(from.item_id));
+    if (e.item == NAMES_NONE)
         return PENCHANT_OK;
-    w->item[w->n] = item;
-    w->type[w->n] = (uint8_t)type;
-    w->ts_us[w->n++] = e.timestamp_us ? e.timestamp_us : now_us;
-    w->total++;
-    w->stored = false;
-    if (type == EVENT_PURCHASE)
-        w->purchased[w->n_purchased++] = item;
+    if (judge(w, &e))
+        return error_memory(err);
+    if (event_wanted(e.type, e.value))
+        take_wanted(w, &e);
     return PENCHANT_OK;
 }
 
@@ -174,7 +223,19 @@ static int collect(struct want *w, struct penchant *p, const struct snapshot *s,
     if (rc)
         return error_memory(err);
     w->stored = u != NULL;
-    return add_session(w, p, r, first, now_us, err);
+    rc = add_session(w, p, r, first, now_us, err);
+    const struct event asks = {
+        .ts_us = now_us, .type = EVENT_SEARCH, .item = NAMES_NONE, .query = r->query};
+    user_words_add(&w->words, &asks, 0);
+    return rc;
+}
+
+static int list_disliked(struct want *w)
+{
+    w->disliked = malloc((w->likes.n + 1) * sizeof *w->disliked);
+    for (uint32_t i = 0; w->disliked && i < w->likes.n; i++)
+        w->disliked[i] = w->likes.disliked[i].item;
+    return w->disliked ? PENCHANT_OK : PENCHANT_ENOMEM;
 }
 
 int want_init(struct want *w, struct penchant *p, const struct snapshot *s,
@@ -193,6 +254,8 @@ int want_init(struct want *w, struct penchant *p, const struct snapshot *s,
     pthread_rwlock_unlock(&p->lock);
     if (!rc && s && !encoded)
         rc = encode_anew(w, p, s, now_us, err);
+    if (!rc && list_disliked(w))
+        rc = error_memory(err);
     if (rc)
         want_release(w);
     return rc;
@@ -203,7 +266,10 @@ void want_release(struct want *w)
     free(w->item);
     free(w->type);
     free(w->ts_us);
+    free(w->liking);
     free(w->purchased);
+    user_likes_release(&w->likes);
+    free(w->disliked);
     free(w->vector);
     *w = (struct want){.user = NAMES_NONE};
 }

@@ -19,10 +19,14 @@ struct want {
     uint32_t *item;
     uint8_t *type;
     int64_t *ts_us;
+    float *liking;       /* in [-1, 1]: what the user thinks of each */
     uint64_t total;      /* length of the whole sequence that these end */
     uint32_t *purchased; /* (n_purchased) items bought and not refunded */
     uint32_t n_purchased;
-    float *vector; /* (dim), or NULL: no model, or no item that it knows */
+    struct user_likes likes; /* what the user said no to.. */
+    uint32_t *disliked;      /* (likes.n) ..and the items alone */
+    struct user_words words; /* what the user wrote and searched for, the request's too */
+    float *vector;           /* (dim), or NULL: no model, or no item that it knows */
     /* private */
     bool stored; /* no session events: the sequence is the user's own */
 };

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The states of all users, in shards. A user's window of recent events lies in one block
- * (times, items, types) that slides: it starts small, grows to a quarter more than the
- * window, and is then moved to its front once for every quarter window of events, so the
- * recent ones are always contiguous.
- */
+/* The states of all users, in shards; a user's window is in user_window.c. */
 #include "interest/user_state.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 4, ENTRY_BYTES = sizeof(int64_t) + sizeof(uint32_t) + 1 };
+#include "interest/user_window.h"
 
 struct shard {
     pthread_mutex_t lock;
@@ -138,7 +133,9 @@ static void free_state(struct user_states *s, struct shard *sh, uint32_t at)
     if (!u)
         return;
     drop_encoder(s, sh, u->encoder);
-    free(u->recent_us ? u->recent_us - u->begin : NULL);
+    user_window_release(u);
+    user_likes_release(&u->likes);
+    free(u->words);
     free(u->purchased);
     free(u);
     sh->user[at] = NULL;
@@ -208,84 +205,79 @@ static struct user_state *make(struct shard *sh, uint32_t at)
     return sh->user[at];
 }
 
-/* ---- the window ---- */
+/* ---- the sequence ---- */
 
-/* Points the window at entry `begin` of a block with `cap` entries. */
-static void point_at(struct user_state *u, void *block, uint32_t begin, uint32_t cap)
+/* What the user thinks of an item, as far as they have said so. */
+static float liking_of(const struct user_state *u, uint32_t item)
 {
-    int64_t *us = block;
-    uint32_t *item = (uint32_t *)(us + cap);
-    u->recent_us = us + begin;
-    u->recent = item + begin;
-    u->recent_type = (uint8_t *)(item + cap) + begin;
-    u->begin = begin;
-    u->cap = cap;
+    const struct user_dislike *no = user_likes_find(&u->likes, item);
+    if (no)
+        return no->liking;
+    for (uint32_t i = u->judged ? u->n_recent : 0; i-- > 0;)
+        if (u->recent[i] == item)
+            return u->recent_liking[i];
+    return 1;
 }
 
-/* Makes room for one more entry at the end. 0 or PENCHANT_ENOMEM. */
-static int make_room(struct user_state *u, uint32_t recent)
+/* Whether the item was bought, kept or praised after this event, which came in late. */
+static bool judged_later(const struct user_state *u, const struct event *e)
 {
-    if (u->begin + u->n_recent < u->cap)
+    for (uint32_t i = user_state_position(u, e->ts_us); i < u->n_recent; i++) {
+        /* A review among them was above 2, or it would not be there. */
+        if (u->recent[i] == e->item && event_takes_back(u->recent_type[i], 5))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A dislike or a review says what the user thinks of all that they did with the item; what
+ * they buy or keep after a dislike, that they changed their mind. *liking becomes that of
+ * the event itself.
+ */
+static int judge(struct user_state *u, const struct event *e, float *liking)
+{
+    const bool no = event_dislikes(e->type, e->value);
+    if (no && judged_later(u, e))
         return PENCHANT_OK;
-    const uint32_t most = recent + recent / 4;
-    uint32_t cap = u->cap ? u->cap + u->cap / 2 + 1 : FIRST_CAP;
-    cap = cap < most ? cap : most;
-    const struct user_state old = *u;
-    void *block = old.recent_us ? old.recent_us - old.begin : NULL;
-    if (u->cap < most) { /* grow; into a new block since the arrays lie in one */
-        void *grown = malloc((size_t)cap * ENTRY_BYTES);
-        if (!grown)
-            return PENCHANT_ENOMEM;
-        point_at(u, grown, 0, cap);
-    } else {
-        point_at(u, block, 0, u->cap);
+    bool changed = event_judges(e->type, e->value);
+    *liking = event_liking(e->type, e->value);
+    if (no && user_likes_add(&u->likes, e->item, e->ts_us, *liking) != PENCHANT_OK)
+        return PENCHANT_ENOMEM;
+    if (event_takes_back(e->type, e->value))
+        changed |= user_likes_take_back(&u->likes, e->item, e->ts_us);
+    if (!changed) {
+        *liking = liking_of(u, e->item);
+        return PENCHANT_OK;
     }
-    if (old.n_recent) {
-        memmove(u->recent_us, old.recent_us, old.n_recent * sizeof(*u->recent_us));
-        memmove(u->recent, old.recent, old.n_recent * sizeof(*u->recent));
-        memmove(u->recent_type, old.recent_type, old.n_recent);
-    }
-    if (u->cap != old.cap)
-        free(block);
+    u->judged = true;
+    for (uint32_t i = 0; i < u->n_recent; i++)
+        if (u->recent[i] == e->item)
+            u->recent_liking[i] = *liking;
     return PENCHANT_OK;
 }
 
-/* Moves the entries from `at` on by one place, up or down. */
-static void shift(struct user_state *u, uint32_t at, uint32_t to)
-{
-    const size_t n = u->n_recent - (at > to ? at : to - 1);
-    memmove(u->recent_us + to, u->recent_us + at, n * sizeof(*u->recent_us));
-    memmove(u->recent + to, u->recent + at, n * sizeof(*u->recent));
-    memmove(u->recent_type + to, u->recent_type + at, n);
-}
-
-uint32_t user_state_position(const struct user_state *u, int64_t ts_us)
-{
-    uint32_t at = u ? u->n_recent : 0;
-    while (at && u->recent_us[at - 1] > ts_us)
-        at--;
-    return at;
-}
-
 static int take_wanted(struct user_states *s, struct shard *sh, struct user_state *u,
-                       const struct event *e)
+                       const struct event *e, float liking)
 {
     const uint32_t at = user_state_position(u, e->ts_us);
     u->wanted++;
+    if (u->words)
+        user_words_pass(u->words, e->ts_us);
     if (at < u->n_recent)
         drop_encoder(s, sh, u->encoder);
     if (at == 0 && u->n_recent == s->recent)
         return PENCHANT_OK; /* older than the whole window */
-    if (make_room(u, s->recent) != PENCHANT_OK)
+    return user_window_insert(u, s->recent, at, e, liking);
+}
+
+static int take_words(struct user_state *u, const struct event *e)
+{
+    if (!user_words_has(e))
+        return PENCHANT_OK;
+    if (!u->words && !(u->words = calloc(1, sizeof(*u->words))))
         return PENCHANT_ENOMEM;
-    shift(u, at, at + 1);
-    u->recent_us[at] = e->ts_us;
-    u->recent[at] = e->item;
-    u->recent_type[at] = (uint8_t)e->type;
-    if (++u->n_recent > s->recent) {
-        point_at(u, u->recent_us - u->begin, u->begin + 1, u->cap);
-        u->n_recent--;
-    }
+    user_words_add(u->words, e, u->n_recent - user_state_position(u, e->ts_us));
     return PENCHANT_OK;
 }
 
@@ -360,10 +352,8 @@ static bool refund(struct user_states *s, struct shard *sh, struct user_state *u
     remove_purchase(u, at);
     u->wanted--;
     drop_encoder(s, sh, u->encoder);
-    if (i) {
-        shift(u, i, i - 1);
-        u->n_recent--;
-    }
+    if (i)
+        user_window_remove(u, i - 1);
     return true;
 }
 
@@ -375,6 +365,8 @@ static int apply(struct user_states *s, struct shard *sh, struct user_state *u,
     u->first_us = !u->events || e->ts_us < u->first_us ? e->ts_us : u->first_us;
     u->last_us = !u->events || e->ts_us > u->last_us ? e->ts_us : u->last_us;
     u->events++;
+    if (take_words(u, e) != PENCHANT_OK)
+        return PENCHANT_ENOMEM;
     if (e->item == NAMES_NONE)
         return PENCHANT_OK;
     if (e->type == EVENT_REFUND) {
@@ -383,7 +375,13 @@ static int apply(struct user_states *s, struct shard *sh, struct user_state *u,
     }
     if (e->type == EVENT_PURCHASE && add_purchase(u, e->item) != PENCHANT_OK)
         return PENCHANT_ENOMEM;
-    return event_type_wanted(e->type) ? take_wanted(s, sh, u, e) : PENCHANT_OK;
+    if (!event_type_wanted(e->type) && !event_dislikes(e->type, e->value))
+        return PENCHANT_OK;
+    float liking = 1;
+    if (judge(u, e, &liking) != PENCHANT_OK)
+        return PENCHANT_ENOMEM;
+    return event_wanted(e->type, e->value) ? take_wanted(s, sh, u, e, liking)
+                                           : PENCHANT_OK;
 }
 
 int user_states_apply(struct user_states *s, const struct event *e, bool *cancelled)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one shopper's state is: the newest wanted events, what was bought, and a place
- * where the engine hangs the encoder state that it made of them. A state is a function of
- * the user's events in log order, so that a replay gives the same one.
+ * What one shopper's state is: the newest wanted events and what the shopper thinks of
+ * their items, what was bought, what was said no to, what was searched for and written, and
+ * a place where the engine hangs the encoder state that it made of the events. A state is a
+ * function of the user's events in log order, so that a replay gives the same one.
  *
  * Users are spread over 64 shards with a lock each (user % 64). A state may be read or
  * changed, and its pointers followed, only between user_states_lock() and
@@ -17,6 +18,8 @@
 #include <stdint.h>
 
 #include "behaviour/event.h"
+#include "interest/user_likes.h"
+#include "interest/user_words.h"
 
 enum { USER_STATES_SHARDS = 64, USER_STATES_RECENT_MIN = 256 };
 
@@ -28,8 +31,8 @@ struct user_state {
     uint64_t events;           /* all events of any type */
     int64_t first_us, last_us; /* smallest and largest time of them; 0 without any */
 
-    /* How long the user's sequence of wanted events is: refunded purchases are not in it,
-       events too old for the window below are. */
+    /* How long the user's sequence of wanted events is (event_wanted()): refunded purchases
+       and bad reviews are not in it, events too old for the window below are. */
     uint64_t wanted;
 
     /* Its newest ones, (n_recent) each, in time order, equal times in log order. */
@@ -37,14 +40,20 @@ struct user_state {
     uint32_t *recent;     /* items */
     int64_t *recent_us;   /* times */
     uint8_t *recent_type; /* enum event_type or an added one */
+    float
+        *recent_liking; /* in [-1, 1]: what the user thinks of the item, 1 unless said */
 
     uint32_t n_purchased;
     struct user_purchase *purchased; /* sorted by item */
+
+    struct user_likes likes;  /* items that the user said no to */
+    struct user_words *words; /* what the user wrote; NULL: nothing */
 
     struct user_encoder *encoder; /* see user_states_cache(); NULL: nothing is cached */
 
     /* private */
     uint32_t begin, cap, cap_purchased;
+    bool judged; /* some liking is or was not 1 */
 };
 
 /*

@@ -57,7 +57,7 @@ void route_recommend_get(struct request *r)
 {
     static const char *const known[] = {"user_id",  "k",         "exclude",
                                         "category", "placement", "exclude_purchased",
-                                        "sources",  NULL};
+                                        "sources",  "query",     NULL};
     struct penchant_request ask;
     const char *exclude[URL_MAX_PARAMS];
     penchant_request_default(&ask);
@@ -67,6 +67,7 @@ void route_recommend_get(struct request *r)
     ask.user_id = request_param(r, "user_id");
     ask.category = request_param(r, "category");
     ask.placement = request_param(r, "placement");
+    ask.query = request_param(r, "query");
     if (request_param(r, "sources"))
         ask.sources = request_param(r, "sources");
     for (size_t i = 0; i < r->url.n_params; i++)
@@ -177,6 +178,8 @@ static int wish_field(struct wish *wish, const char *key, const json_t *value,
         return parse_string(value, key, &ask->sources, err);
     if (!strcmp(key, "placement"))
         return parse_string(value, key, &ask->placement, err);
+    if (!strcmp(key, "query"))
+        return parse_string(value, key, &ask->query, err);
     return error_field(err, PENCHANT_EINVALID, 0, key, "%.48s is not a field here", key);
 }
 

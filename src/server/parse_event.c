@@ -115,6 +115,7 @@ static const struct {
     {"recommendation_id", offsetof(struct penchant_event, recommendation_id)},
     {"query", offsetof(struct penchant_event, query)},
     {"placement", offsetof(struct penchant_event, placement)},
+    {"text", offsetof(struct penchant_event, text)},
 };
 
 static int event_field(const char *key, const json_t *value, struct penchant_event *out,

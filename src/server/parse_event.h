@@ -15,7 +15,7 @@
 #include "penchant.h"
 
 /* user_id session_id item_id event timestamp value quantity query event_id
-   recommendation_id placement */
+   recommendation_id placement text */
 int parse_event(const json_t *json, struct penchant_event *out,
                 struct penchant_error *err);
 

@@ -142,6 +142,7 @@ static int memory_append_event(struct store *store, const struct event *e,
     row.session = memory_copy_text(e->session, &complete);
     row.recommendation = memory_copy_text(e->recommendation, &complete);
     row.extra = memory_copy_text(e->extra, &complete);
+    row.query = row.text = NULL; /* as the log has them in `extra` */
     const int status = memory_add_row(s, EVENTS, &row, complete, err);
     if (status == PENCHANT_OK)
         s->last_seq = e->seq;

@@ -84,7 +84,8 @@ def test_with_a_key_or_insecure_it_is():
 
 def test_secrets_and_ids_stay_out_of_the_log():
     with Shop(key=KEY) as s:
-        s.events(view("zebra-user", "zebra-item", query="zebra-query"))
+        s.events(view("zebra-user", "zebra-item", query="zebra-query",
+                      text="zebra-text"))
         s.ask("POST", "/v1/events", '{"user_id":"zebra-broken"')
         s.get("/v1/users/zebra-nobody")
         s.get("/v1/recommend?user_id=zebra-user&k=zebra")

@@ -44,7 +44,9 @@ def test_events_keep_their_fields():
                 "recommendation_id": "r1", "placement": "home"}
         search = {"user_id": "ü/1", "event": "search", "query": "red \"shoes\"",
                   "timestamp": "2024-05-01T14:00:01+02:00"}
-        same(s.events(full, search).status, 200)
+        review = {"user_id": "eve", "event": "review", "item_id": "a b", "value": 2,
+                  "text": "too small,\n很小", "timestamp": 1714564802}
+        same(s.events(full, search, review).status, 200)
         user = s.get("/v1/users/%C3%BC%2F1").json
         same(user["user_id"], "ü/1")
         same(user["first_timestamp"], 1714564800123456)
@@ -55,7 +57,8 @@ def test_events_keep_their_fields():
         same(user["recent"][0]["timestamp"], full["timestamp"])
         same(s.stop(), 0)
         rows = s.exported_events()
-        same(len(rows), 2)
+        same(len(rows), 3)
+        same(rows[2]["text"], review["text"])
         for name, value in full.items():
             got = rows[0][name]
             same(float(got) if name in ("value", "quantity") else got,
