@@ -11,6 +11,8 @@
      "bound on training"},                                                                     \
     {"preset", 0, CLI_STRING, &(o)->preset, "P", NULL, 0, 0, "auto, gated, hstu or sasrec"},          \
     {"loss", 0, CLI_STRING, &(o)->loss, "L", "by the preset", 0, 0, "full, sampled or gbce"},  \
+    {"content", 0, CLI_STRING, &(o)->content, "C", NULL, 0, 0,                                 \
+     "auto, on or off: item vectors stand on titles, attributes, imported vectors"},          \
     {"dim", 0, CLI_U32, &(o)->dim, "N", "by the preset", 0, 4096, "width of the model"},       \
     {"blocks", 0, CLI_U32, &(o)->blocks, "N", "by the preset", 0, 16, "blocks"},               \
     {"heads", 0, CLI_U32, &(o)->heads, "N", "by the preset", 0, 64, "attention heads"},        \

@@ -35,6 +35,7 @@ void penchant_train_options_default(struct penchant_train_options *o)
 {
     *o = (struct penchant_train_options){
         .preset = "auto",
+        .content = "auto",
         .dropout = -1,
         .learning_rate = -1,
         .weight_decay = -1,

@@ -5,6 +5,7 @@
 
 #include "base/names.h"
 #include "model/checkpoint.h"
+#include "model/item_content.h"
 
 struct transfer {
     const struct model *from;
@@ -82,9 +83,18 @@ int resume_model(struct model **out, const char *path, const struct train_data *
     config.n_items = data->history->n_items;
     config.n_attributes = data->n_attributes;
     config.n_types = data->n_types;
-    rc = model_new(&new, &config, data->attr_start, data->attr, err);
+    if (config.content && (!data->content || data->content_dim != config.content))
+        rc = error_set(err, PENCHANT_ECORRUPT,
+                       "%s has lost the space of its items' content", path);
+    if (!rc)
+        rc = model_new(&new, &config, data->attr_start, data->attr, err);
     if (!rc && config.n_attributes && model_name_attributes(new, data->attribute_name))
         rc = error_memory(err);
+    if (!rc && new->content) {
+        memcpy(new->content_map, old->content_map,
+               (size_t)config.content * config.dim * sizeof(float));
+        item_content_set(new, data->content);
+    }
     if (!rc) {
         model_initialise(new, seed);
         rc = transfer(new, old) ? error_memory(err) : PENCHANT_OK;

@@ -66,7 +66,7 @@ static int encode_anew(struct want *w, struct penchant *p, const struct snapshot
     if (u) {
         if (u->wanted == w->total &&
             user_states_cache(p->states, w->user, state, s->version, w->total,
-                              encoder_state_bytes(s->encoder)))
+                              encoder_state_bytes(s->encoder, state)))
             state = NULL;
         user_states_unlock(p->states, w->user);
     }

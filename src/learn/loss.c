@@ -20,7 +20,7 @@ int loss_tables_init(struct loss_tables *t, const struct model *m,
                      const struct train_options *o)
 {
     const size_t n = m->config.n_items, d = m->config.dim;
-    const bool full = o->loss == TRAIN_FULL, attributes = m->attr_start != NULL;
+    const bool full = o->loss == TRAIN_FULL, made = !model_items_plain(m);
     bool complete = true;
     *t = (struct loss_tables){.model = m, .k = kernels_get(), .loss = o->loss};
     t->negatives = o->negatives;
@@ -29,7 +29,7 @@ int loss_tables_init(struct loss_tables *t, const struct model *m,
 #define WANT(field, when, count)                                                         \
     if (when)                                                                            \
     complete = (t->field = floats(count)) != NULL && complete
-    WANT(vectors, o->loss != TRAIN_SAMPLED && attributes, n * d);
+    WANT(vectors, o->loss != TRAIN_SAMPLED && made, n * d);
     WANT(scored, full && m->config.normalise, n * d);
     WANT(transposed, full && !t->bf16, n * d);
     WANT(along, t->bf16, n * d / 2);
@@ -55,7 +55,7 @@ const float *loss_token_vectors(const struct loss_tables *t)
 {
     if (t->vectors)
         return t->vectors;
-    return t->model->attr_start ? NULL : model_at(t->model, &t->model->item);
+    return model_items_plain(t->model) ? model_at(t->model, &t->model->item) : NULL;
 }
 
 const float *loss_scored_vectors(const struct loss_tables *t)

@@ -38,7 +38,22 @@ struct loss_tables {
         *events; /* (n_events) items of all training events: draws by frequency */
     uint64_t n_events;
     const float *frequency; /* (n_items) share of each item among them */
+    /* With content, an item that no training event names is not taken for one that nobody
+       wants: it is no negative, and its delta stays 0. Borrowed; n_seen 0: all are. */
+    const uint32_t *seen, *unseen; /* (n_seen), (n_unseen) items */
+    uint32_t n_seen, n_unseen;
 };
+
+/* How many items are drawn from uniformly, and the one with this number among them. */
+static inline uint32_t loss_drawable(const struct loss_tables *t)
+{
+    return t->n_seen ? t->n_seen : t->model->config.n_items;
+}
+
+static inline uint32_t loss_drawn(const struct loss_tables *t, uint32_t at)
+{
+    return t->n_seen ? t->seen[at] : at;
+}
 
 int loss_tables_init(struct loss_tables *t, const struct model *m,
                      const struct train_options *o);

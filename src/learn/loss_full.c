@@ -5,6 +5,18 @@
  */
 #include "learn/loss.h"
 
+/* As loss_softmax_row(), over the items that were seen: the others have exactly 0. */
+static float seen_softmax_row(const struct loss_tables *t, float *score, size_t n,
+                              size_t target, float weight, struct gradient *g)
+{
+    for (uint32_t i = 0; i < t->n_unseen; i++)
+        score[t->unseen[i]] = -1e30f;
+    const float factor = loss_softmax_row(t, score, n, target, weight, g);
+    for (uint32_t i = 0; i < t->n_unseen; i++)
+        score[t->unseen[i]] = 0;
+    return factor;
+}
+
 static void full_float(const struct loss_tables *t, struct loss_scratch *s,
                        const uint32_t *target, size_t rows, const struct loss_rows *r,
                        struct gradient *g)
@@ -23,7 +35,7 @@ static void full_float(const struct loss_tables *t, struct loss_scratch *s,
                               .ldc = n});
     for (size_t i = 0; i < rows; i++) {
         float *row = s->score + i * n;
-        t->k->scale(row, loss_softmax_row(t, row, n, target[i], r->weight, g), n);
+        t->k->scale(row, seen_softmax_row(t, row, n, target[i], r->weight, g), n);
     }
     t->k->gemm(&(struct gemm){.m = rows,
                               .n = d,
@@ -68,9 +80,9 @@ static void bf16_rows(const struct loss_tables *t, struct loss_scratch *s,
     for (size_t i = 0; i < rows; i += 2) {
         float *row = s->score + i * n, factor[2] = {0, 0};
         const bool two = i + 1 < rows;
-        factor[0] = loss_softmax_row(t, row, n, target[first + i], weight, g);
+        factor[0] = seen_softmax_row(t, row, n, target[first + i], weight, g);
         if (two)
-            factor[1] = loss_softmax_row(t, row + n, n, target[first + i + 1], weight, g);
+            factor[1] = seen_softmax_row(t, row + n, n, target[first + i + 1], weight, g);
         t->bf16->pairs_both(s->p_along + i * half, s->p_along + (i + 1) * half,
                             s->p_down + (first + i) / 2 * n, row, two ? row + n : NULL,
                             factor, n);

@@ -7,7 +7,7 @@
 
 static float beta_of(const struct loss_tables *t)
 {
-    const float alpha = (float)t->negatives / (float)(t->model->config.n_items - 1);
+    const float alpha = (float)t->negatives / (float)(loss_drawable(t) - 1);
     return alpha * (0.75f * (1 - 1 / alpha) + 1 / alpha);
 }
 
@@ -29,8 +29,7 @@ static void gbce_chunk(const struct loss_tables *t, struct loss_scratch *s,
                        const uint32_t *target, size_t rows, const struct loss_rows *r,
                        struct gradient *g)
 {
-    const struct model *m = t->model;
-    const size_t d = m->config.dim, n = t->negatives;
+    const size_t d = t->model->config.dim, n = t->negatives;
     const float *table = loss_scored_vectors(t), beta = beta_of(t);
     const float weight = r->weight / (float)(n + 1);
     memset(s->dh, 0, rows * d * sizeof(float));
@@ -38,7 +37,7 @@ static void gbce_chunk(const struct loss_tables *t, struct loss_scratch *s,
         const float *h = s->h + i * d, *up = table + target[i] * d;
         float *dh = s->dh + i * d, *p = s->score;
         for (size_t j = 0; j < n; j++)
-            s->id[j] = rng_below(r->rng, m->config.n_items);
+            s->id[j] = loss_drawn(t, rng_below(r->rng, loss_drawable(t)));
         t->k->gather_dots(p, h, table, s->id, n, d);
         t->k->sigmoid(p, n);
         const float score = t->k->dot(h, up, d);

@@ -8,7 +8,7 @@
 static float expected_log(const struct loss_tables *t, uint32_t item)
 {
     const uint32_t uniform = (t->negatives + 1) / 2; /* as draw() does */
-    return logf((float)uniform / (float)t->model->config.n_items +
+    return logf((float)uniform / (float)loss_drawable(t) +
                 (float)(t->negatives - uniform) * t->frequency[item]);
 }
 
@@ -16,9 +16,9 @@ static void draw(const struct loss_tables *t, struct loss_scratch *s, struct rng
 {
     for (uint32_t j = 0; j < t->negatives; j++) {
         const bool uniform = j % 2 == 0;
-        const uint32_t n = uniform ? t->model->config.n_items : (uint32_t)t->n_events;
+        const uint32_t n = uniform ? loss_drawable(t) : (uint32_t)t->n_events;
         const uint32_t at = rng_below(rng, n);
-        s->id[j] = uniform ? at : t->events[at];
+        s->id[j] = uniform ? loss_drawn(t, at) : t->events[at];
     }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/item_content.h"
 
 int optimiser_init(struct optimiser *o, const struct model *m, float decay)
 {
@@ -101,10 +102,24 @@ static void update_part(void *arg, uint32_t i)
     model_each_tensor(u.m, update_tensor, &u);
 }
 
+/* The items with content stay near it; only rows that a step moved can have left. */
+static void bound_part(void *arg, uint32_t i)
+{
+    const struct update *u = arg;
+    if (u->g->item)
+        for (uint32_t row = i; row < u->m->config.n_items; row += u->parts)
+            item_content_bound(u->m, row);
+    else
+        for (uint32_t k = i; k < u->g->n_rows; k += u->parts)
+            item_content_bound(u->m, u->g->row[k]);
+}
+
 void optimiser_update(struct optimiser *o, struct model *m, const struct gradient *g,
                       float rate, struct pool *pool)
 {
     struct update u = {.o = o, .m = m, .g = g, .rate = rate, .parts = pool_threads(pool)};
     o->step++;
     pool_run(pool, update_part, &u, u.parts);
+    if (m->content)
+        pool_run(pool, bound_part, &u, u.parts);
 }

@@ -2,7 +2,8 @@
 /*
  * AdamW (Loshchilov and Hutter 2019). Tensors are updated whole; of the item table, when
  * the gradient keeps rows only, just the touched rows (their moments do not decay in
- * between).
+ * between). Rows of items with content are brought back inside their bound
+ * (model/item_content.h).
  */
 #ifndef LEARN_OPTIMISER_H
 #define LEARN_OPTIMISER_H

@@ -27,6 +27,8 @@ struct train_data {
     const uint32_t *attr;
     uint32_t n_attributes, n_types;
     char *const *attribute_name; /* (n_attributes) copied into the model, or NULL */
+    const float *content;        /* (n_items, content_dim) model/content.h; NULL: none */
+    uint32_t content_dim;
 };
 
 struct train_options {
@@ -52,6 +54,8 @@ struct train_options {
     /* `auto`: several presets are tried on a share of the time, the one that is best on
        validation goes on. Borrowed: what the user asked for. */
     const struct penchant_train_options *race;
+    bool
+        content_open; /* and whether item vectors stand on content is for it to find out */
 };
 
 /*

@@ -158,6 +158,21 @@ static int check(const struct train_options *o, struct penchant_error *err)
     return PENCHANT_OK;
 }
 
+/* `auto` begins without content where race.c decides, else it takes what there is. */
+static int set_content(struct train_options *out, const struct penchant_train_options *o,
+                       const struct train_data *data, struct penchant_error *err)
+{
+    const char *how = o->content ? o->content : "auto";
+    const bool on = strcmp(how, "on") == 0, automatic = strcmp(how, "auto") == 0;
+    if (!on && !automatic && strcmp(how, "off") != 0)
+        return error_field(err, PENCHANT_EINVALID, 0, "content",
+                           "content is %.20s, not auto, on or off", how);
+    out->content_open = automatic && data->content;
+    if (data->content && (on || (automatic && !out->race)))
+        out->model.content = data->content_dim;
+    return PENCHANT_OK;
+}
+
 int train_options_from(struct train_options *out, const struct penchant_train_options *o,
                        const struct train_data *data, struct penchant_error *err)
 {
@@ -187,5 +202,5 @@ int train_options_from(struct train_options *out, const struct penchant_train_op
     out->model.n_items = data->history->n_items;
     out->model.n_attributes = data->attr_start ? data->n_attributes : 0;
     out->model.n_types = data->n_types;
-    return status;
+    return status == PENCHANT_OK ? set_content(out, o, data, err) : status;
 }

@@ -13,6 +13,7 @@
 #include "learn/optimiser.h"
 #include "learn/validate.h"
 #include "learn/windows.h"
+#include "model/item_content.h"
 
 enum { GROUP_TOKENS = 1024 };
 
@@ -45,6 +46,8 @@ struct trainer {
     uint32_t n_groups, cap_groups;
     uint32_t *events; /* items of all training events, for draws by frequency */
     float *frequency;
+    uint32_t
+        *seen; /* (n_items) with content: items of training events, then the others */
     float weight, rate_factor;
     double best_ndcg, step_seconds, loss;
     int64_t began_ns;
@@ -54,6 +57,22 @@ struct trainer {
 };
 
 /* ---- life ---------------------------------------------------------------------- */
+
+static int sort_out_unseen(struct trainer *t)
+{
+    const uint32_t n = t->model->config.n_items;
+    uint32_t first = 0, end = n;
+    t->seen = malloc(n * sizeof(*t->seen));
+    if (!t->seen)
+        return PENCHANT_ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        t->seen[t->frequency[i] > 0 ? first++ : --end] = i;
+    t->tables.seen = t->seen;
+    t->tables.n_seen = first;
+    t->tables.unseen = t->seen + first;
+    t->tables.n_unseen = n - first;
+    return PENCHANT_OK;
+}
 
 static int count_events(struct trainer *t)
 {
@@ -71,7 +90,7 @@ static int count_events(struct trainer *t)
     t->tables.events = t->events;
     t->tables.n_events = n;
     t->tables.frequency = t->frequency;
-    return PENCHANT_OK;
+    return t->model->content ? sort_out_unseen(t) : PENCHANT_OK;
 }
 
 static int worker_init(struct worker *w, const struct trainer *t)
@@ -100,6 +119,7 @@ static void trainer_release(struct trainer *t)
     free(t->group);
     free(t->events);
     free(t->frequency);
+    free(t->seen);
     windows_release(&t->windows);
     validation_release(&t->validation);
     optimiser_release(&t->optimiser);
@@ -107,6 +127,17 @@ static void trainer_release(struct trainer *t)
     pool_free(t->pool);
     model_free(t->model);
     model_free(t->best);
+}
+
+/* The parameters of an earlier run, and what its items said. */
+static void take_up(struct model *m, const struct model *from)
+{
+    const size_t row = m->config.dim * sizeof(float);
+    memcpy(m->param, from->param, from->n_params * sizeof(float));
+    if (!m->content)
+        return;
+    memcpy(m->content, from->content, m->config.n_items * row);
+    memcpy(m->content_map, from->content_map, m->config.content * row);
 }
 
 static int make_model(struct trainer *t, struct penchant_error *err)
@@ -120,11 +151,14 @@ static int make_model(struct trainer *t, struct penchant_error *err)
         model_name_attributes(t->model, data->attribute_name) != PENCHANT_OK)
         return error_memory(err);
     const struct model *from = t->o->resume_from;
-    if (from && from->n_params != t->model->n_params)
+    if (from && (from->n_params != t->model->n_params ||
+                 from->config.content != t->model->config.content))
         return error_set(err, PENCHANT_EINVALID,
                          "the checkpoint to go on from has another shape");
+    if (!from && t->model->content && item_content_fit(t->model, data->content, err))
+        return err->status;
     if (from)
-        memcpy(t->model->param, from->param, from->n_params * sizeof(float));
+        take_up(t->model, from);
     else
         model_initialise(t->model, t->o->seed);
     t->best = model_clone(t->model);

@@ -136,7 +136,7 @@ int validation_ndcg10(const struct validation *v, const struct model *m,
 {
     const size_t d = m->config.dim, n = m->config.n_items;
     struct ranking r = {.v = v, .m = m, .threads = pool_threads(pool)};
-    const bool plain = !m->attr_start && !m->config.normalise;
+    const bool plain = model_items_plain(m) && !m->config.normalise;
     float *query = malloc((v->n + 1) * d * sizeof(*query));
     float *made = plain ? NULL : malloc(n * d * sizeof(*made));
     r.gain = calloc(v->n + 1, sizeof(*r.gain));

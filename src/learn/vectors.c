@@ -149,7 +149,7 @@ static int prepare(struct job *j, float **made)
             return PENCHANT_ENOMEM;
     }
     j->vectors = model_at(j->m, &j->m->item);
-    if (!j->m->attr_start)
+    if (model_items_plain(j->m))
         return PENCHANT_OK;
     j->vectors = *made = malloc((size_t)c->n_items * c->dim * sizeof(float));
     for (uint32_t i = 0; *made && i < c->n_items; i++)

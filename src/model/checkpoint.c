@@ -41,6 +41,9 @@ enum { MAX_HEADER = 100 * 1000 * 1000, MAX_NAME = 64 };
 static const char *const start_name = "item_attribute_start", *const attr_name =
                                                                   "item_attribute";
 
+/* What the items say (item_content.h); only models with content have them. */
+static const char *const content_name = "item_content", *const map_name = "content_map";
+
 /* ---- writing ------------------------------------------------------------------- */
 
 struct writing {
@@ -144,7 +147,10 @@ static int write_file(void *arg, int fd)
         files_write_all(fd, f->header->data, f->header->len) != 0 ||
         model_each_tensor(m, write_tensor, f->w) != 0)
         return -1;
-    const size_t n = m->config.n_items + (size_t)1;
+    const size_t n = m->config.n_items + (size_t)1, row = m->config.dim * sizeof(float);
+    if (m->content && (files_write_all(fd, m->content, m->config.n_items * row) != 0 ||
+                       files_write_all(fd, m->content_map, m->config.content * row) != 0))
+        return -1;
     if (m->attr_start && (files_write_all(fd, m->attr_start, n * 4) != 0 ||
                           files_write_all(fd, m->attr, m->attr_start[n - 1] * (size_t)4)))
         return -1;
@@ -168,6 +174,10 @@ int checkpoint_save(const char *path, const struct model *m,
     json_begin_object(&w.json);
     write_metadata(&w, note, n_notes);
     model_each_tensor(m, describe_tensor, &w);
+    if (m->content) {
+        describe(&w, content_name, "F32", m->config.n_items, m->config.dim);
+        describe(&w, map_name, "F32", m->config.content, m->config.dim);
+    }
     if (m->attr_start) {
         describe(&w, start_name, "I32", m->config.n_items + (size_t)1, 0);
         describe(&w, attr_name, "I32", m->attr_start[m->config.n_items], 0);
@@ -330,6 +340,27 @@ static int read_tensor(void *arg, const struct model_tensor *t)
     return read_matrix(r, t->name, t->rows, t->cols, r->m->param + t->offset);
 }
 
+/* The rows of the map, 0 without one: the configuration of models with content. */
+static uint32_t content_dim(const struct reading *r)
+{
+    const json_t *shape = json_object_get(json_object_get(r->header, map_name), "shape");
+    const json_int_t n = json_integer_value(json_array_get(shape, 0));
+    return n > 0 && n <= MODEL_MAX_CONTENT ? (uint32_t)n : 0;
+}
+
+static int read_content(const struct reading *r)
+{
+    const struct model *m = r->m;
+    if (!m->content)
+        return json_object_get(r->header, content_name) ? damaged(r, map_name)
+                                                        : PENCHANT_OK;
+    const int status =
+        read_matrix(r, content_name, m->config.n_items, m->config.dim, m->content);
+    return status ? status
+                  : read_matrix(r, map_name, m->config.content, m->config.dim,
+                                m->content_map);
+}
+
 /* The items' attributes, checked so that no index leads outside. */
 static int read_attributes(const struct reading *r, const struct model_config *c,
                            uint32_t **start, uint32_t **attr)
@@ -397,11 +428,14 @@ static int load(struct reading *r)
     if (status == PENCHANT_OK && c.n_attributes)
         status = read_attributes(r, &c, &start, &attr);
     if (status == PENCHANT_OK) {
+        c.content = content_dim(r);
         status = model_new(&r->m, &c, start, attr, r->err);
         status = status == PENCHANT_EINVALID ? damaged(r, "its configuration") : status;
     }
     if (status == PENCHANT_OK)
         status = model_each_tensor(r->m, read_tensor, r);
+    if (status == PENCHANT_OK)
+        status = read_content(r);
     if (status == PENCHANT_OK && c.n_attributes)
         status = read_names(r);
     free(start);

@@ -11,7 +11,7 @@
 struct encoder {
     const struct kernels *k;
     const struct model *model;
-    float *made;          /* (n_items, d) with attributes, or NULL */
+    float *made;          /* (n_items, d) with all that is added, or NULL */
     const float *vectors; /* (n_items, d) unnormalised */
 };
 
@@ -30,8 +30,9 @@ struct encoder_state {
     uint32_t encoded;  /* positions whose keys and values are final: n, or n - 1 */
     struct seen *seen; /* (max_length) */
     float *time;       /* (max_length) seconds since the window's first event */
-    float *slab;       /* key and value of each block, see below */
-    float *work;       /* scratch of one position: x (d), then what a block needs */
+    float *fresh; /* (max_length, d) vectors of items past n_items; NULL: none came */
+    float *slab;  /* key and value of each block, see below */
+    float *work;  /* scratch of one position: x (d), then what a block needs */
 };
 
 /*
@@ -77,7 +78,7 @@ int encoder_new(struct encoder **out, const struct model *m, struct penchant_err
     e->k = kernels_get();
     e->model = m;
     e->vectors = model_at(m, &m->item);
-    if (m->attr_start) {
+    if (!model_items_plain(m)) {
         e->vectors = e->made = malloc(n * d * sizeof(float));
         if (!e->made) {
             encoder_free(e);
@@ -132,17 +133,24 @@ void encoder_state_free(struct encoder_state *s)
         return;
     free(s->seen);
     free(s->time);
+    free(s->fresh);
     free(s->slab);
     free(s->work);
     free(s);
 }
 
-size_t encoder_state_bytes(const struct encoder *e)
+bool encoder_state_knows_new(const struct encoder_state *s)
+{
+    return s->fresh != NULL;
+}
+
+size_t encoder_state_bytes(const struct encoder *e, const struct encoder_state *s)
 {
     const struct model_config *c = &e->model->config;
+    const size_t fresh = s->fresh ? (size_t)c->max_length * c->dim : 0;
     return sizeof(struct encoder_state) +
            c->max_length * (sizeof(struct seen) + sizeof(float)) +
-           (slab_floats(c) + work_floats(c)) * sizeof(float);
+           (slab_floats(c) + work_floats(c) + fresh) * sizeof(float);
 }
 
 uint64_t encoder_state_events(const struct encoder_state *s)
@@ -157,7 +165,9 @@ static void embed(const struct encoder *e, const struct encoder_state *s, uint32
 {
     const struct model *m = e->model;
     const size_t d = m->config.dim;
-    memcpy(x, e->vectors + s->seen[t].item * d, d * sizeof(*x));
+    const uint32_t item = s->seen[t].item;
+    memcpy(x, item < m->config.n_items ? e->vectors + item * d : s->fresh + t * d,
+           d * sizeof(*x));
     e->k->scale(x, sqrtf((float)d), d);
     if (s->seen[t].type < m->type.rows)
         e->k->add(x, model_at(m, &m->type) + s->seen[t].type * d, d);
@@ -300,19 +310,44 @@ static void drop_oldest_quarter(const struct encoder *e, struct encoder_state *s
     s->n -= gone;
     s->encoded = 0;
     memmove(s->seen, s->seen + gone, s->n * sizeof(*s->seen));
+    if (s->fresh)
+        memmove(s->fresh, s->fresh + gone * (size_t)e->model->config.dim,
+                s->n * e->model->config.dim * sizeof(float));
     for (uint32_t t = 0; t < s->n; t++)
         s->time[t] = since_first(s, s->seen[t].ts_us);
+}
+
+/* Whether the next position can be of this item; its vector is put where it is read. */
+static bool take_item(const struct encoder *e, struct encoder_state *s, uint32_t item,
+                      const float *vector)
+{
+    const size_t d = e->model->config.dim;
+    if (item < e->model->config.n_items)
+        return true;
+    if (vector && !s->fresh)
+        s->fresh = malloc(e->model->config.max_length * d * sizeof(*s->fresh));
+    if (!vector || !s->fresh)
+        return false;
+    memcpy(s->fresh + s->n * d, vector, d * sizeof(*vector));
+    return true;
 }
 
 void encoder_append(const struct encoder *e, struct encoder_state *s,
                     const uint32_t *item, const uint8_t *type, const int64_t *ts_us,
                     size_t n)
 {
+    encoder_append_new(e, s, item, type, ts_us, NULL, n);
+}
+
+void encoder_append_new(const struct encoder *e, struct encoder_state *s,
+                        const uint32_t *item, const uint8_t *type, const int64_t *ts_us,
+                        const float *const *vector, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
         const uint64_t number = s->next++;
         if (number - s->first == e->model->config.max_length)
             drop_oldest_quarter(e, s);
-        if (item[i] >= e->model->config.n_items)
+        if (!take_item(e, s, item[i], vector ? vector[i] : NULL))
             continue;
         s->seen[s->n] = (struct seen){number, item[i], type[i], ts_us[i]};
         s->time[s->n] = since_first(s, ts_us[i]);

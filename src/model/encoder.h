@@ -32,7 +32,7 @@ uint64_t encoder_window_start(const struct encoder *e, uint64_t events);
 /* An empty state whose first event will be the user's number `first`; NULL: no memory. */
 struct encoder_state *encoder_state_new(const struct encoder *e, uint64_t first);
 void encoder_state_free(struct encoder_state *s);
-size_t encoder_state_bytes(const struct encoder *e);
+size_t encoder_state_bytes(const struct encoder *e, const struct encoder_state *s);
 
 /* The number of the event that it takes next: `first` and all that were appended. */
 uint64_t encoder_state_events(const struct encoder_state *s);
@@ -41,6 +41,18 @@ uint64_t encoder_state_events(const struct encoder_state *s);
 void encoder_append(const struct encoder *e, struct encoder_state *s,
                     const uint32_t *item, const uint8_t *type, const int64_t *ts_us,
                     size_t n);
+
+/*
+ * The same where items that came after the model have a vector: vector[i] (dim,
+ * unnormalised, item_content_new_item()) of an item past n_items, or NULL. It is copied.
+ * Without memory for the first of them it is skipped. NULL: none has.
+ */
+void encoder_append_new(const struct encoder *e, struct encoder_state *s,
+                        const uint32_t *item, const uint8_t *type, const int64_t *ts_us,
+                        const float *const *vector, size_t n);
+
+/* Whether such an item has come already, so that there is memory for more. */
+bool encoder_state_knows_new(const struct encoder_state *s);
 
 /* The query vector (dim) for a request at now_us; 0, or -1 while no known item went in. */
 int encoder_query(const struct encoder *e, struct encoder_state *s, int64_t now_us,

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "kernels/kernels.h"
+#include "model/item_content.h"
 
 /* ---- layout -------------------------------------------------------------------- */
 
@@ -77,6 +78,7 @@ static int check(const struct model_config *c, struct penchant_error *err)
         {"temperature", c->normalise && !(c->temperature > 0), "must be above 0"},
         {"n_items", c->n_items < 1, "must be at least 1"},
         {"n_types", c->n_types > 256, "must be at most 256"},
+        {"content", c->content > MODEL_MAX_CONTENT, "must be at most 4096"},
     };
     for (size_t i = 0; i < sizeof(rule) / sizeof(rule[0]); i++)
         if (rule[i].wrong)
@@ -98,6 +100,15 @@ static int copy_attributes(struct model *m, const uint32_t *start, const uint32_
     return 0;
 }
 
+static int make_content(struct model *m)
+{
+    if (!m->config.content)
+        return 0;
+    m->content = memory_floats((size_t)m->config.n_items * m->config.dim);
+    m->content_map = memory_floats((size_t)m->config.content * m->config.dim);
+    return m->content && m->content_map ? 0 : -1;
+}
+
 int model_new(struct model **out, const struct model_config *config,
               const uint32_t *attr_start, const uint32_t *attr,
               struct penchant_error *err)
@@ -114,7 +125,7 @@ int model_new(struct model **out, const struct model_config *config,
         m->config.n_attributes = 0;
     place_all(m);
     m->param = memory_floats(m->n_params);
-    if (!m->param ||
+    if (!m->param || make_content(m) != 0 ||
         (m->config.n_attributes && copy_attributes(m, attr_start, attr) != 0)) {
         model_free(m);
         return error_memory(err);
@@ -132,6 +143,8 @@ void model_free(struct model *m)
     free(m->attribute_name);
     free(m->attr_start);
     free(m->attr);
+    free(m->content);
+    free(m->content_map);
     free(m->param);
     free(m);
 }
@@ -153,7 +166,12 @@ struct model *model_clone(const struct model *m)
     struct model *copy;
     if (model_new(&copy, &m->config, m->attr_start, m->attr, NULL) != PENCHANT_OK)
         return NULL;
+    const size_t d = m->config.dim;
     memcpy(copy->param, m->param, m->n_params * sizeof(float));
+    if (m->content) {
+        memcpy(copy->content, m->content, m->config.n_items * d * sizeof(float));
+        memcpy(copy->content_map, m->content_map, m->config.content * d * sizeof(float));
+    }
     if (m->attribute_name &&
         model_name_attributes(copy, m->attribute_name) != PENCHANT_OK) {
         model_free(copy);
@@ -207,6 +225,10 @@ void model_initialise(struct model *m, uint64_t seed)
     struct initialiser in = {.m = m};
     rng_init(&in.rng, seed, 1);
     model_each_tensor(m, initialise_tensor, &in);
+    const size_t d = m->config.dim;
+    for (uint32_t i = 0; m->content && i < m->config.n_items; i++)
+        if (item_content_has(m, i))
+            memset(m->param + m->item.offset + i * d, 0, d * sizeof(float));
 }
 
 float model_attribute_weight(uint32_t count)
@@ -219,6 +241,8 @@ void model_item_vector(const struct model *m, uint32_t i, float *out)
     const struct kernels *k = kernels_get();
     const size_t d = m->config.dim;
     memcpy(out, m->param + m->item.offset + i * d, d * sizeof(*out));
+    if (m->content)
+        k->add(out, m->content + i * d, d);
     if (!m->attr_start)
         return;
     const uint32_t first = m->attr_start[i], end = m->attr_start[i + 1];

@@ -5,6 +5,7 @@
  * it.
  *
  *   item vector  e_i  = E[i] + sum over its attributes of A[attribute] / sqrt(count)
+ *                with content c_i + E[i] + .., |E[i]| <= MODEL_DELTA (item_content.h)
  *   token        x_t  = sqrt(d) e_item + T[type] + G[gap bucket] + P[t]
  *   block        a    = LN(x);  [U,V,Q,K] = f(a W_in),  f = SiLU (gated) or identity
  *                A_ts = act(Q_t.K_s / sqrt(dh) + b_pos[t-s] + b_time[bucket(t'_t - t_s)])
@@ -29,7 +30,7 @@
 
 #include "base/status.h"
 
-enum { MODEL_MAX_BLOCKS = 16, MODEL_TIME_BUCKETS = 64 };
+enum { MODEL_MAX_BLOCKS = 16, MODEL_TIME_BUCKETS = 64, MODEL_MAX_CONTENT = 4096 };
 enum model_attention { MODEL_SOFTMAX, MODEL_SILU };
 
 struct model_config {
@@ -44,6 +45,7 @@ struct model_config {
     bool normalise;     /* cosine scores over a temperature */
     float temperature;
     uint32_t n_items, n_attributes, n_types; /* n_types 0: the token has no type */
+    uint32_t content; /* dim of the content space (item_content.h); 0: no content */
 };
 
 /* Where a tensor lies in the slab; rows x cols floats, row-major. */
@@ -75,7 +77,16 @@ struct model {
     uint32_t *attr_start; /* (n_items + 1), or NULL without attributes */
     uint32_t *attr;
     char **attribute_name; /* (n_attributes) kept in the checkpoint; may be NULL */
+    /* What the items say of themselves, frozen and owned; NULL without content. */
+    float *content;     /* (n_items, d) each of length 1, or zero: nothing is known */
+    float *content_map; /* (config.content, d) from the content space */
 };
+
+/* The parameters of the item table alone are the item vectors. */
+static inline bool model_items_plain(const struct model *m)
+{
+    return !m->attr_start && !m->content;
+}
 
 /*
  * Lays out and allocates a model with zero parameters. attr_start and attr (may be NULL)
@@ -93,7 +104,8 @@ int model_name_attributes(struct model *m, char *const *name);
 /* A copy with its own slab; NULL when out of memory. */
 struct model *model_clone(const struct model *m);
 
-/* Random initial values: normal 0.02 for tables and weights, norms at identity. */
+/* Random initial values: normal 0.02 for tables and weights, norms at identity, 0 for E of
+   the items with content (so that is set first). */
 void model_initialise(struct model *m, uint64_t seed);
 
 /* Every tensor that is present, in slab order; calls fn until it answers non-zero. */
