@@ -159,6 +159,7 @@ struct evidence_weights shortlist_weights(const struct snapshot *s, uint32_t mas
         [EVIDENCE_SEQUENCE] = q->vector != NULL,
         [EVIDENCE_COVISITATION] = q->n_recent > 0,
         [EVIDENCE_NEIGHBOURS] = q->n_recent > 0,
+        [EVIDENCE_REPEAT] = q->n_recent > 0,
         [EVIDENCE_POPULARITY] = true,
     };
     bool any = false;

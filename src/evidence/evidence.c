@@ -13,6 +13,7 @@ const struct evidence_source *const evidence_sources[EVIDENCE_SOURCES] = {
     [EVIDENCE_SEQUENCE] = &evidence_sequence,
     [EVIDENCE_COVISITATION] = &evidence_covisitation,
     [EVIDENCE_NEIGHBOURS] = &evidence_neighbours,
+    [EVIDENCE_REPEAT] = &evidence_repeat,
     [EVIDENCE_POPULARITY] = &evidence_popularity,
 };
 

@@ -70,7 +70,7 @@ struct neighbours {
     pthread_rwlock_t lock;   /* readers: requests; writer: observe */
     struct session *session; /* (cap_sessions) session x is at x % SESSIONS */
     uint32_t cap_sessions;
-    uint32_t n; /* sessions begun: the next one's number, modulo 2^32 */
+    uint32_t n;            /* sessions begun: the next one's number, modulo 2^32 */
     struct postings *with; /* (cap_items) */
     uint32_t cap_items;
     uint32_t *open; /* (cap_users) number + 1 of the user's newest session; 0: none */

@@ -50,7 +50,7 @@ static int parse(struct benchmark *b, int argc, char **argv)
         {"map", 0, CLI_STRING, &b->map, "M", NULL, 0, 0,
          "our column names = the file's, by comma"},
         {"sources", 0, CLI_STRING, &b->sources, "S", NULL, 0, 0,
-         "all, or by comma: sequence, covisitation, neighbours, popularity"},
+         "all, or by comma: sequence, covisitation, neighbours, repeat, popularity"},
         {"report", 0, CLI_STRING, &b->report, "R", NULL, 0, 0,
          "test, or validation, which is blind to the test"},
         {"min-prefix", 0, CLI_U32, &b->how.min_prefix, "N", NULL, 1, 1000,
