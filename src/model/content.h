@@ -4,11 +4,18 @@
  * once on a catalogue and then fixed, so that the vector of a new item or of a query is a
  * function of its text and imported vectors alone.
  *
- * Text (behaviour/text.h) is weighted by tf-idf and projected by a randomised PCA
- * (Halko, Martinsson and Tropp 2011); every imported modality is centred and projected by
- * PCA too. Each is whitened softly (eigenvalue^-1/4), brought to length 1, multiplied by
- * sqrt(weight), and all are concatenated and brought to length 1; a missing modality is
- * zero. So c_i . c_j is the weighted mean of the modalities' cosines.
+ * Text (behaviour/text.h) is weighted by tf-idf, v = sign(c) log(1 + |c|) log(1 + n / df),
+ * brought to length 1, and projected by a randomised PCA (pca.h); every imported modality
+ * is brought to length 1, centred and projected by PCA too. Each is whitened softly
+ * (eigenvalue^-1/4), brought to length 1, multiplied by sqrt(weight), and all are
+ * concatenated and brought to length 1; a missing modality is zero. So c_i . c_j is the
+ * weighted mean of the modalities' cosines.
+ *
+ * Fitted on at most CONTENT_FIT_ITEMS items, evenly spread over those that say anything.
+ * Memory of a space: 4 bytes for each of the text's at most CONTENT_MAX_COLUMNS features
+ * and each dimension (25 MB at most; a shop of 10,000 items takes about 10 MB), and 1 MB.
+ * Fitting takes up to 16 bytes a feature of the items fitted on beside it, about 150 MB
+ * for titles of usual length.
  *
  * A space is immutable; its functions may run in parallel.
  */
@@ -23,7 +30,13 @@
 #include "base/status.h"
 #include "model/checkpoint.h"
 
-enum { CONTENT_MAX_MODALITIES = 8, CONTENT_MAX_DIM = 4096, CONTENT_TEXT_DIM = 96 };
+enum {
+    CONTENT_MAX_MODALITIES = 8,
+    CONTENT_MAX_DIM = 4096, /* of an imported vector */
+    CONTENT_TEXT_DIM = 96,  /* what text, and each modality, is projected to at most */
+    CONTENT_FIT_ITEMS = 1 << 15,
+    CONTENT_MAX_COLUMNS = 1 << 16
+};
 
 /* The text of an item; NULL: unknown. Categories are separated by '|'. */
 struct content_text {
@@ -34,17 +47,19 @@ struct content_text {
 /* Vectors that were imported under one name. */
 struct content_modality {
     char name[32];
-    uint32_t dim;
+    uint32_t dim;         /* 1..CONTENT_MAX_DIM */
     float weight;         /* above 0; the text's own weight is 1 */
     const float *vectors; /* (n_items, dim) borrowed */
-    const uint64_t *has;  /* bitmap: which items have one */
+    const uint64_t *has;  /* bitmap: which items have one; NULL: all */
 };
 
 struct content_space;
 
 /*
  * Fits a space on n items: text[i] of each, and the modalities' vectors. NULL text: none.
- * *out is NULL (and PENCHANT_OK) when no item says anything.
+ * *out is NULL (and PENCHANT_OK) when no item says anything, or all say the same.
+ * PENCHANT_EINVALID for a modality that breaks its limits or has a number that is not
+ * finite (err->index: which modality).
  */
 int content_fit(struct content_space **out, const struct content_text *text, uint32_t n,
                 const struct content_modality *modality, size_t n_modalities,
@@ -57,7 +72,8 @@ int content_modality_index(const struct content_space *s, const char *name);
 
 /*
  * The vector of an item into out (dim): length 1, or all zero when nothing is known.
- * imported[j]: its vector in modality j as imported, or NULL; imported may be NULL.
+ * text may be NULL. imported[j]: its vector in modality j as imported, or NULL; imported
+ * may be NULL.
  */
 void content_item(const struct content_space *s, const struct content_text *text,
                   const float *const *imported, float *out);
@@ -66,8 +82,14 @@ void content_item(const struct content_space *s, const struct content_text *text
    its words is known. */
 bool content_words(const struct content_space *s, const char *text, float *out);
 
+/* The items' vectors (n, dim) by several threads; the modalities are matched by name. */
+void content_items(const struct content_space *s, const struct content_text *text,
+                   uint32_t n, const struct content_modality *modality,
+                   size_t n_modalities, struct pool *pool, float *out);
+
 /* To and from a checkpoint: tensors "content.*", at most CONTENT_EXTRAS of them. The
-   extras borrow from the space. *out NULL: the checkpoint has none. */
+   extras borrow from the space. *out NULL: the checkpoint has none. Damage is
+   PENCHANT_ECORRUPT. */
 enum { CONTENT_EXTRAS = 4 + 3 * CONTENT_MAX_MODALITIES };
 size_t content_extras(const struct content_space *s, struct checkpoint_extra *extra);
 int content_load(struct content_space **out, const char *path,
