@@ -247,6 +247,61 @@ PENCHANT_API int penchant_get_user(struct penchant *p, const char *user_id,
                                    struct penchant_error *err);
 PENCHANT_API void penchant_user_free(struct penchant_user *user);
 
+/* A category or brand of an interest. */
+struct penchant_share {
+    const char *name;
+    double share; /* of the interest's weight, 0 to 1 */
+    double lift;  /* the share over the shop's own: 1 is as usual */
+};
+
+enum {
+    PENCHANT_INTEREST_CATEGORIES = 5,
+    PENCHANT_INTEREST_BRANDS = 3,
+    PENCHANT_INTEREST_ITEMS = 4
+};
+
+/* One thing that a user is interested in. */
+struct penchant_interest {
+    double weight;             /* of all interests together 1 */
+    uint32_t events;           /* how many it was seen in */
+    int64_t first_us, last_us; /* of them; 0 without any */
+    /* The most telling first. */
+    size_t n_categories, n_brands, n_items;
+    struct penchant_share categories[PENCHANT_INTEREST_CATEGORIES];
+    struct penchant_share brands[PENCHANT_INTEREST_BRANDS];
+    const char *items[PENCHANT_INTEREST_ITEMS];  /* ids, the most looked at first */
+    const char *titles[PENCHANT_INTEREST_ITEMS]; /* NULL: unknown */
+    double price_low, price_high;                /* where 80 % of it lies; NaN: unknown */
+};
+
+/* How much of a category a user has had lately, over what is usual for them. */
+struct penchant_saturation {
+    const char *category;
+    double saturation;    /* 0: no more than usual, up to 1 */
+    double lately, usual; /* in looks; a purchase counts as 16 */
+};
+
+struct penchant_interests {
+    const char *user_id;
+    int64_t now_us; /* when this was so; without a clock 0 */
+    double drift;   /* 0: the present is like the past, up to 1; NaN: cannot be told */
+    struct penchant_interest long_term;
+    size_t n_short; /* concurrent short-term interests, the heaviest first */
+    struct penchant_interest *short_term;
+    size_t n_saturated; /* the most saturated first */
+    struct penchant_saturation *saturated;
+};
+
+/*
+ * What a user is interested in, as of now (now_us 0) or of another time. ENOTFOUND for an
+ * unknown user. On success *out is the caller's until penchant_interests_free(), which
+ * comes before penchant_close(). docs/interests.md tells how it is computed.
+ */
+PENCHANT_API int penchant_get_interests(struct penchant *p, const char *user_id,
+                                        int64_t now_us, struct penchant_interests **out,
+                                        struct penchant_error *err);
+PENCHANT_API void penchant_interests_free(struct penchant_interests *interests);
+
 /* Erases a user: events, slates, state and name. Durable on return. */
 PENCHANT_API int penchant_delete_user(struct penchant *p, const char *user_id,
                                       struct penchant_error *err);

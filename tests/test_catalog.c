@@ -107,7 +107,8 @@ static void test_catalog__putting_replaces_and_brings_back(void **state)
     struct penchant_item item = shoe();
     const uint32_t n = catalog_intern(&c, item.item_id);
     assert_int_equal(catalog_put(&c, n, &item), 0);
-    c.item[n].events = 9;
+    for (int i = 0; i < 9; i++)
+        catalog_count(&c, n);
     catalog_delete(&c, n);
     assert_false(catalog_listable(&c, n));
     assert_int_equal(catalog_intern(&c, "shoe"), n);
@@ -157,6 +158,48 @@ static void refuse(const struct penchant_item *item, const char *field)
     assert_string_equal(err.field, field);
 }
 
+static double share_of(const struct catalog *c, const char *category)
+{
+    return catalog_attribute_share(c, catalog_category(c, category));
+}
+
+static void test_catalog__events_are_counted_by_attribute(void **state)
+{
+    (void)state;
+    struct catalog c;
+    catalog_init(&c);
+    struct penchant_item hat = {
+        .item_id = "hat", .category = "red|hats", .price = NAN, .available = true};
+    struct penchant_item cap = {
+        .item_id = "cap", .category = "blue|hats", .price = NAN, .available = true};
+    assert_int_equal(catalog_put(&c, catalog_intern(&c, "hat"), &hat), 0);
+    assert_int_equal(catalog_put(&c, catalog_intern(&c, "cap"), &cap), 0);
+    catalog_intern(&c, "thing");
+    for (uint32_t i = 0; i < 9; i++)
+        catalog_count(&c, i < 5 ? 0 : i < 8 ? 1 : 2);
+    assert_true(share_of(&c, "hats") == 9.0 / 10);
+    assert_true(share_of(&c, "red") == 6.0 / 10);
+    assert_true(share_of(&c, "blue") == 4.0 / 10);
+    /* The events of an item go with it into another category. */
+    hat.category = "blue|shoes";
+    assert_int_equal(catalog_put(&c, 0, &hat), 0);
+    assert_true(share_of(&c, "hats") == 4.0 / 10);
+    assert_true(share_of(&c, "red") == 1.0 / 10);
+    assert_true(share_of(&c, "blue") == 9.0 / 10);
+    assert_true(share_of(&c, "shoes") == 6.0 / 10);
+    /* A vocabulary that grows keeps its counts. */
+    for (int i = 0; i < 1000; i++) {
+        char category[16];
+        snprintf(category, sizeof(category), "c%d", i);
+        cap.category = category;
+        assert_int_equal(catalog_put(&c, 1, &cap), 0);
+        assert_true(share_of(&c, category) == 4.0 / 10);
+    }
+    assert_true(share_of(&c, "shoes") == 6.0 / 10);
+    assert_true(share_of(&c, "c0") == 1.0 / 10);
+    catalog_release(&c);
+}
+
 static void test_catalog__bad_items_are_refused(void **state)
 {
     (void)state;
@@ -196,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_catalog__putting_replaces_and_brings_back),
         cmocka_unit_test(
             test_catalog__brand_and_price_keep_their_place_among_many_categories),
+        cmocka_unit_test(test_catalog__events_are_counted_by_attribute),
         cmocka_unit_test(test_catalog__bad_items_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

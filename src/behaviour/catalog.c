@@ -27,6 +27,7 @@ void catalog_release(struct catalog *c)
     }
     free(c->item);
     free(c->unlistable);
+    free(c->attribute_events);
     names_release(&c->ids);
     names_release(&c->attributes);
     catalog_init(c);
@@ -100,6 +101,19 @@ static size_t spell(char text[ATTRIBUTE_TEXT_MAX], const char *kind, const char 
     return n > 0 && n < ATTRIBUTE_TEXT_MAX ? (size_t)n : 0;
 }
 
+/* Room for a count of every attribute. 0 or PENCHANT_ENOMEM. */
+static int more_attributes(struct catalog *c)
+{
+    const uint32_t had = c->cap_attributes, cap = c->attributes.n + had / 2 + 64;
+    uint64_t *more = realloc(c->attribute_events, cap * sizeof(*more));
+    if (!more)
+        return PENCHANT_ENOMEM;
+    memset(more + had, 0, (cap - had) * sizeof(*more));
+    c->attribute_events = more;
+    c->cap_attributes = cap;
+    return PENCHANT_OK;
+}
+
 /* Adds an attribute once, up to `most` of them. 0 or PENCHANT_ENOMEM. */
 static int add_attribute(struct catalog *c, struct catalog_item *it, uint32_t most,
                          const char *kind, const char *value, size_t len)
@@ -109,7 +123,7 @@ static int add_attribute(struct catalog *c, struct catalog_item *it, uint32_t mo
     if (!n || it->n_attributes >= most)
         return PENCHANT_OK;
     const uint32_t number = names_add(&c->attributes, text, n);
-    if (number == NAMES_NONE)
+    if (number == NAMES_NONE || (number >= c->cap_attributes && more_attributes(c) != 0))
         return PENCHANT_ENOMEM;
     for (uint32_t i = 0; i < it->n_attributes; i++)
         if (it->attribute[i] == number)
@@ -166,6 +180,11 @@ int catalog_put(struct catalog *c, uint32_t number, const struct penchant_item *
     free(old->title);
     free(old->category);
     free(old->brand);
+    /* The item's events go from the attributes it had to those it has. */
+    for (uint32_t i = 0; i < old->n_attributes; i++)
+        c->attribute_events[old->attribute[i]] -= old->events;
+    for (uint32_t i = 0; i < it.n_attributes; i++)
+        c->attribute_events[it.attribute[i]] += it.events;
     *old = it;
     mark_listable(c, number);
     return PENCHANT_OK;
@@ -175,6 +194,22 @@ void catalog_delete(struct catalog *c, uint32_t number)
 {
     c->item[number].deleted = true;
     mark_listable(c, number);
+}
+
+void catalog_count(struct catalog *c, uint32_t number)
+{
+    struct catalog_item *it = &c->item[number];
+    __atomic_fetch_add(&it->events, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&c->item_events, 1, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < it->n_attributes; i++)
+        __atomic_fetch_add(&c->attribute_events[it->attribute[i]], 1, __ATOMIC_RELAXED);
+}
+
+double catalog_attribute_share(const struct catalog *c, uint32_t attribute)
+{
+    const uint64_t n = __atomic_load_n(&c->attribute_events[attribute], __ATOMIC_RELAXED);
+    const uint64_t all = __atomic_load_n(&c->item_events, __ATOMIC_RELAXED);
+    return ((double)n + 1) / ((double)all + 1);
 }
 
 uint32_t catalog_category(const struct catalog *c, const char *category)

@@ -30,11 +30,13 @@ struct catalog_item {
 };
 
 struct catalog {
-    struct names ids;          /* item_id -> number */
-    struct names attributes;   /* the vocabulary */
-    struct catalog_item *item; /* (ids.n) */
-    uint64_t *unlistable;      /* bit i % 64 of [i / 64]: item i may be in no list */
-    uint32_t cap;
+    struct names ids;           /* item_id -> number */
+    struct names attributes;    /* the vocabulary */
+    struct catalog_item *item;  /* (ids.n) */
+    uint64_t *attribute_events; /* (attributes.n) events of the items that have it */
+    uint64_t item_events;       /* events that named an item */
+    uint64_t *unlistable;       /* bit i % 64 of [i / 64]: item i may be in no list */
+    uint32_t cap, cap_attributes;
 };
 
 void catalog_init(struct catalog *c);
@@ -49,6 +51,13 @@ uint32_t catalog_intern(struct catalog *c, const char *item_id);
 int catalog_put(struct catalog *c, uint32_t number, const struct penchant_item *item);
 
 void catalog_delete(struct catalog *c, uint32_t number);
+
+/* One event named the item. May run beside readers that load atomically (below). */
+void catalog_count(struct catalog *c, uint32_t number);
+
+/* Which share of all events on items is on those that have the attribute, (n + 1) /
+   (all + 1): what a share of one user is compared with. */
+double catalog_attribute_share(const struct catalog *c, uint32_t attribute);
 
 /* The vocabulary number of a category, for filters; NAMES_NONE when no item has it. */
 uint32_t catalog_category(const struct catalog *c, const char *category);

@@ -9,6 +9,7 @@
  *   newcomers.c        numbers for names that the present transaction is the first to see
  *   events.c           penchant_add_events, _submit_events, _check_event
  *   items.c users.c    the catalogue and the shoppers as penchant.h shows them
+ *   engine_interests.c what a shopper is interested in
  *   engine_import.c engine_export.c engine_status.c
  *   snapshot.c         the model in use
  *   lists.c            what to show: want.c for whom, shortlist.c what of
@@ -129,6 +130,12 @@ int engine_path(const struct penchant *p, const char *name, char *out,
 /* One log line, "event key=value .."; silent without a log function. */
 void engine_log(struct penchant *p, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* ---- users.c ---- */
+
+/* The number of a user: PENCHANT_ENOTFOUND, or EINVALID without an id. p->lock is held. */
+int engine_find_user(const struct penchant *p, const char *user_id, uint32_t *user,
+                     struct penchant_error *err);
 
 /* ---- newcomers.c ---- */
 

@@ -26,7 +26,7 @@ static int observe(struct penchant *p, const struct event *e)
 int engine_apply(struct penchant *p, const struct event *e)
 {
     if (e->item != NAMES_NONE) {
-        __atomic_fetch_add(&p->catalog.item[e->item].events, 1, __ATOMIC_RELAXED);
+        catalog_count(&p->catalog, e->item);
         if (event_wanted(e->type, e->value) && observe(p, e) != PENCHANT_OK)
             return PENCHANT_ENOMEM;
     }

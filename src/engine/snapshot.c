@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "evidence/fit.h"
+#include "interest/interests.h"
 #include "model/checkpoint.h"
 
 /* ---- one snapshot ---- */
@@ -23,6 +24,7 @@ static void snapshot_free(struct snapshot *s)
     encoder_free(s->encoder);
     model_free(s->model);
     free(s->item_vectors);
+    free(s->middle);
     free(s);
 }
 
@@ -65,11 +67,13 @@ static int snapshot_load(struct snapshot **out, const char *path,
     s->n_items = s->model->config.n_items;
     s->dim = s->model->config.dim;
     s->item_vectors = malloc((size_t)s->n_items * s->dim * sizeof *s->item_vectors);
-    if (!s->item_vectors) {
+    s->middle = malloc(s->dim * sizeof *s->middle);
+    if (!s->item_vectors || !s->middle) {
         rc = error_memory(err);
         goto out;
     }
     model_item_vectors(s->model, s->item_vectors);
+    interest_middle(s->item_vectors, s->n_items, s->dim, s->middle);
     rc = topk_index_new(&s->index, s->item_vectors, s->n_items, s->dim, err);
 out:
     if (rc) {

@@ -31,6 +31,7 @@ struct snapshot {
     struct model *model;
     struct encoder *encoder;
     float *item_vectors; /* (n_items, dim) */
+    float *middle;       /* (dim) interest_middle() of them */
     struct topk_index *index;
     uint32_t n_items, dim;
     struct evidence_weights weights;

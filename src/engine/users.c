@@ -7,7 +7,7 @@
 
 enum { SHOWN_EVENTS = 50 };
 
-static int find_user(const struct penchant *p, const char *user_id, uint32_t *user,
+int engine_find_user(const struct penchant *p, const char *user_id, uint32_t *user,
                      struct penchant_error *err)
 {
     if (!user_id)
@@ -57,7 +57,7 @@ int penchant_get_user(struct penchant *p, const char *user_id, struct penchant_u
     *out = NULL;
     uint32_t user = NAMES_NONE;
     pthread_rwlock_rdlock(&p->lock);
-    int status = find_user(p, user_id, &user, err);
+    int status = engine_find_user(p, user_id, &user, err);
     if (status == PENCHANT_OK) {
         const struct user_state *u = user_states_lock(p->states, user);
         *out = copy_user(p, user, u);
@@ -84,7 +84,7 @@ struct erasure {
 static int erase_alone(struct penchant *p, struct work *w, struct penchant_error *err)
 {
     uint32_t user = NAMES_NONE;
-    int status = find_user(p, ((const struct erasure *)w)->user_id, &user, err);
+    int status = engine_find_user(p, ((const struct erasure *)w)->user_id, &user, err);
     if (status != PENCHANT_OK)
         return status;
     status = p->store->ops->erase_users(p->store, &user, 1, err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /v1/users/{user_id}: what is known of a user, and erasing it. */
+/* /v1/users/{user_id}: what is known of a user and what they want; and erasing it. */
 #include <math.h>
 
+#include "server/interests_json.h"
 #include "server/routes.h"
 #include "server/server_state.h"
 
@@ -67,6 +68,21 @@ void route_get_user(struct request *r)
     json_end_array(&w);
     json_end_object(&w);
     penchant_user_free(user);
+}
+
+void route_interests(struct request *r)
+{
+    struct penchant_interests *x = NULL;
+    struct penchant_error err = {0};
+    if (!request_no_params(r))
+        return;
+    if (penchant_get_interests(r->server->shop, r->url.segment[2], 0, &x, &err)) {
+        request_failed(r, &err);
+        return;
+    }
+    struct json_writer w = request_json(r, 200);
+    interests_json(&w, x);
+    penchant_interests_free(x);
 }
 
 void route_delete_user(struct request *r)

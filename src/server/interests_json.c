@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/interests_json.h"
+
+#include <math.h>
+
+enum { DIGITS = 6, PRICE_DIGITS = 15 };
+
+static void write_time(struct json_writer *w, const char *key, int64_t us)
+{
+    json_key(w, key);
+    if (us)
+        json_int(w, us);
+    else
+        json_text(w, NULL);
+}
+
+static void write_shares(struct json_writer *w, const char *key, const char *name,
+                         const struct penchant_share *s, size_t n)
+{
+    json_key(w, key);
+    json_begin_array(w);
+    for (size_t i = 0; i < n; i++) {
+        json_begin_object(w);
+        json_key_string(w, name, s[i].name);
+        json_key_double(w, "share", s[i].share, DIGITS);
+        json_key_double(w, "lift", s[i].lift, DIGITS);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void write_price(struct json_writer *w, const struct penchant_interest *x)
+{
+    json_key(w, "price");
+    if (isnan(x->price_low)) {
+        json_text(w, NULL);
+        return;
+    }
+    json_begin_object(w);
+    json_key_double(w, "low", x->price_low, PRICE_DIGITS);
+    json_key_double(w, "high", x->price_high, PRICE_DIGITS);
+    json_end_object(w);
+}
+
+static void write_interest(struct json_writer *w, const struct penchant_interest *x)
+{
+    json_begin_object(w);
+    json_key_double(w, "weight", x->weight, DIGITS);
+    json_key_uint(w, "events", x->events);
+    write_time(w, "first_timestamp", x->first_us);
+    write_time(w, "last_timestamp", x->last_us);
+    write_shares(w, "categories", "category", x->categories, x->n_categories);
+    write_shares(w, "brands", "brand", x->brands, x->n_brands);
+    write_price(w, x);
+    json_key(w, "items");
+    json_begin_array(w);
+    for (size_t i = 0; i < x->n_items; i++) {
+        json_begin_object(w);
+        json_key_string(w, "item_id", x->items[i]);
+        json_key_string(w, "title", x->titles[i]);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+void interests_json(struct json_writer *w, const struct penchant_interests *x)
+{
+    json_begin_object(w);
+    json_key_string(w, "user_id", x->user_id);
+    write_time(w, "timestamp", x->now_us);
+    json_key_double(w, "drift", x->drift, DIGITS);
+    json_key(w, "long_term");
+    write_interest(w, &x->long_term);
+    json_key(w, "short_term");
+    json_begin_array(w);
+    for (size_t i = 0; i < x->n_short; i++)
+        write_interest(w, &x->short_term[i]);
+    json_end_array(w);
+    json_key(w, "saturation");
+    json_begin_array(w);
+    for (size_t i = 0; i < x->n_saturated; i++) {
+        json_begin_object(w);
+        json_key_string(w, "category", x->saturated[i].category);
+        json_key_double(w, "saturation", x->saturated[i].saturation, DIGITS);
+        json_key_double(w, "lately", x->saturated[i].lately, DIGITS);
+        json_key_double(w, "usual", x->saturated[i].usual, DIGITS);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
