@@ -16,6 +16,7 @@ _Static_assert((int)INTERESTS_CATEGORIES == (int)PENCHANT_INTEREST_CATEGORIES &&
 /* A copy of a user's newest events, so that their shard is not held for long. */
 struct recent {
     uint32_t n, item[ENGINE_RECENT];
+    float liking[ENGINE_RECENT];
     uint8_t type[ENGINE_RECENT];
     int64_t ts_us[ENGINE_RECENT];
 };
@@ -30,6 +31,7 @@ static void copy_recent(struct penchant *p, uint32_t user, struct recent *r)
     const uint32_t from = u->n_recent - n;
     if (n) {
         memcpy(r->item, u->recent + from, n * sizeof(*r->item));
+        memcpy(r->liking, u->recent_liking + from, n * sizeof(*r->liking));
         memcpy(r->type, u->recent_type + from, n);
         memcpy(r->ts_us, u->recent_us + from, n * sizeof(*r->ts_us));
     }
@@ -152,6 +154,7 @@ static int find(struct penchant *p, const struct snapshot *s, uint32_t user,
     const struct interests_input in = {.item = r.item,
                                        .type = r.type,
                                        .ts_us = r.ts_us,
+                                       .liking = r.liking,
                                        .n = r.n,
                                        .now_us = now_us,
                                        .has_clock = p->has_clock,

@@ -126,6 +126,15 @@ def test_interests_of_items_of_which_nothing_is_known():
         same(x["long_term"]["first_timestamp"], None)
 
 
+def test_what_is_said_no_to_is_no_interest():
+    with Shop() as s:
+        fill(s, int(time.time()))
+        same({first(i) for i in get(s, "both")["short_term"]}, {"books", "tea"})
+        same(s.events(*[{**view("both", f"i{i % 2 * 20 + i % 7}"), "event": "dislike"}
+                        for i in range(0, 12, 2)]).status, 200)
+        same({first(i) for i in get(s, "both")["short_term"]}, {"books"})
+
+
 def run(*args, expect=0):
     r = subprocess.run([PENCHANT, *map(str, args)], stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE, text=True, check=False)
