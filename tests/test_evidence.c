@@ -84,7 +84,7 @@ static void test_popularity__a_purchase_counts_more_and_the_old_fades(void **unu
     (void)unused;
     struct evidence_options o = {.has_clock = true, .half_life_days = 10};
     void *s = evidence_popularity.create(&o);
-    struct evidence_query q = {.n_items = 10};
+    struct evidence_query q = {.n_items = 10, .by_count = true};
     uint32_t item[10];
     for (int i = 0; i < 5; i++)
         see(s, 1, EVENT_VIEW, DAY);
@@ -127,7 +127,8 @@ static void test_popularity__the_list_is_exact(void **unused)
         for (int skipping = 0; skipping < 2; skipping++) {
             for (uint32_t b = 0; skipping && b < ITEMS; b += 2 + rng_below(&r, 2))
                 skip[b / 64] |= 1ULL << (b % 64);
-            struct evidence_query q = {.n_items = ITEMS, .skip = skipping ? skip : NULL};
+            struct evidence_query q = {
+                .n_items = ITEMS, .by_count = true, .skip = skipping ? skip : NULL};
             size_t n = evidence_popularity.candidates(s, &q, ITEMS, item);
             assert_true(n > 2048);
             size_t few = evidence_popularity.candidates(s, &q, 1000, item);

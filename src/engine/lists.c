@@ -366,7 +366,7 @@ int penchant_popular(struct penchant *p, size_t k, const char *category,
                      struct penchant_list **out, struct penchant_error *err)
 {
     struct shortlist_filter filter = {0};
-    struct evidence_query q = {.user = NAMES_NONE};
+    struct evidence_query q = {.user = NAMES_NONE, .by_count = true};
     const struct evidence_weights w = {.w = {[EVIDENCE_POPULARITY] = 1.0F}};
     *out = NULL;
     int rc = check_k(k, err);

@@ -14,6 +14,11 @@ void decay_init(struct decay *d, bool has_clock, double half_life_days)
         d->half_us = half_life_days * US_PER_DAY;
 }
 
+void decay_init_events(struct decay *d, double half_life)
+{
+    *d = (struct decay){.half_us = half_life};
+}
+
 static double halvings(const struct decay *d, int64_t from_us, int64_t to_us)
 {
     return ((double)to_us - (double)from_us) / d->half_us;

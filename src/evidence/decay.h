@@ -27,6 +27,9 @@ struct decay {
 /* half_life_days <= 0 or no clock: no forgetting. */
 void decay_init(struct decay *d, bool has_clock, double half_life_days);
 
+/* A half-life in numbers of events, for times that are 0, 1, 2, ..; 0: no forgetting. */
+void decay_init_events(struct decay *d, double half_life);
+
 /*
  * The unit in which an event at ts_us counts. *shift is 0, or how many halvings the
  * caller must first apply to all counts it keeps (ldexp(count, -*shift)).

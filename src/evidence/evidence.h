@@ -59,6 +59,7 @@ struct evidence_query {
     const float *asked; /* (content->dim) of length 1: what the newest search was for */
     float asked_weight; /* (0, 1]: how much of it is left; 0 without `asked` */
     bool by_direction; /* vectors are compared by their angle alone (alike, not wanted) */
+    bool by_count;     /* popularity is the decayed count alone, whoever asks */
     const uint64_t *skip; /* bitmap of items that must not be candidates, or NULL */
     uint32_t n_items;     /* size of the catalogue */
 };

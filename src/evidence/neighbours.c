@@ -38,16 +38,16 @@ enum {
     SESSIONS = NEIGHBOURS_SESSIONS,
     LENGTH = NEIGHBOURS_LENGTH,
     POSTINGS = NEIGHBOURS_POSTINGS,
-    QUERY = 10,
-    SAMPLE = 500,
-    NEAREST = 100
+    QUERY = 5,
+    SAMPLE = 2000,
+    NEAREST = 200
 };
 
 #define AGE      0.7F
 #define MATCH    0.7F
-#define RARE     0.3F
-#define NEAR     0.1F
-#define BACKWARD 0.7F
+#define RARE     0.4F
+#define NEAR     0.4F
+#define BACKWARD 0.4F
 #define SHRINK   1.0F
 #define EPSILON  1e-4F
 
