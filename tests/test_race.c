@@ -3,7 +3,7 @@
 #include "model_fixture.h"
 
 #include "behaviour/event.h"
-#include "learn/train.h"
+#include "learn/trainer.h"
 
 /* Users walk round circles of ten items; the last event of each is held out. */
 enum { USERS = 200, WALK = 7, CIRCLE = 10, ITEMS = 50 };
@@ -36,9 +36,21 @@ static void shop_init(struct shop *s)
         .history = &s->h, .train_end = s->train_end, .exclude_seen = true};
 }
 
+/* The rows of the race in their order, as progress calls them. */
+static const struct row {
+    const char *what, *preset;
+    double dropout;
+    uint32_t dim;
+} rows[] = {{"try gated", "gated", 0.2, 0},
+            {"try gated .5", "gated", 0.5, 0},
+            {"try hstu", "hstu", 0.2, 0},
+            {"try sasrec", "sasrec", 0.5, 0},
+            {"try gated 64", "gated", 0.3, 64}};
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
 /* What was shown of the work, phase by phase. */
 struct watch {
-    char phases[256];
+    char phases[512];
     const char *stop_in;
     int best_calls;
 };
@@ -94,18 +106,38 @@ static struct penchant_train_report race(const struct shop *s,
     return r;
 }
 
-static void test_race__everyone_runs_and_one_goes_on(void **state)
+/* The phases that begin with "try", in order; returns how many. */
+static size_t tries_of(const struct watch *w, char try[][32], size_t most)
+{
+    char copy[512], *save, *word;
+    size_t n = 0;
+    snprintf(copy, sizeof(copy), "%s", w->phases);
+    for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save))
+        if (strncmp(word, "try", 3) == 0) {
+            assert_true(n < most);
+            snprintf(try[n++], 32, "%s", word);
+        }
+    return n;
+}
+
+static void test_race__all_begin_half_go_on_one_stays(void **state)
 {
     (void)state;
     struct shop s;
     struct watch w = {.phases = ""};
     struct model *best;
+    char try[16][32];
     const struct penchant_train_options asked = wish();
     shop_init(&s);
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
-    assert_string_equal(w.phases, "try gated,try gated .5,try hstu,try sasrec,train");
-    assert_true(strcmp(r.preset, "gated") == 0 || strcmp(r.preset, "hstu") == 0 ||
-                strcmp(r.preset, "sasrec") == 0);
+    const size_t n = tries_of(&w, try, 16);
+    assert_int_equal(n, 5 + 3 + 2);
+    for (size_t i = 0; i < ROWS; i++)
+        assert_string_equal(try[i], rows[i].what);
+    for (size_t i = 8; i < 10; i++) /* the last two are of the three before */
+        assert_true(strcmp(try[i], try[5]) == 0 || strcmp(try[i], try[6]) == 0 ||
+                    strcmp(try[i], try[7]) == 0);
+    assert_string_equal(w.phases + strlen(w.phases) - 6, ",train");
     assert_true(r.best_ndcg10 > 0.8); /* a circle leaves no doubt; chance is about .1 */
     assert_true(w.best_calls > 0);
     assert_int_equal(best->config.dim, 16);
@@ -113,47 +145,90 @@ static void test_race__everyone_runs_and_one_goes_on(void **state)
     history_release(&s.h);
 }
 
-/* What a row of the race reaches by itself in the epochs of a heat. */
-static double heat_alone(const struct shop *s, const char *preset, double dropout,
-                         uint32_t epochs)
+/* What a row reaches by itself in so many epochs, by legs of these lengths. */
+static double alone(const struct shop *s, const struct row *row, const uint32_t *legs,
+                    size_t n_legs)
 {
     struct penchant_train_options asked = wish();
-    struct penchant_train_report r;
     struct train_options o;
-    struct model *m;
-    asked.preset = preset;
-    asked.dropout = dropout;
-    asked.max_epochs = epochs;
+    struct trainer *t;
+    asked.preset = row->preset;
+    asked.dropout = row->dropout;
     assert_int_equal(train_options_from(&o, &asked, &s->data, NULL), 0);
-    assert_int_equal(train_run(&m, &s->data, &o, &r, NULL), 0);
-    model_free(m);
-    return r.best_ndcg10;
+    o.warmup_steps = 5;
+    assert_int_equal(trainer_new(&t, &s->data, &o, NULL), 0);
+    for (size_t i = 0; i < n_legs; i++)
+        assert_int_equal(trainer_go(t, &(struct trainer_leg){.epochs = legs[i]}, NULL),
+                         0);
+    const double ndcg = trainer_report(t)->best_ndcg10;
+    trainer_free(t);
+    return ndcg;
 }
 
-static void test_race__the_best_heat_wins_and_goes_on_from_there(void **state)
+/* Goes through the halving by hand, each row alone, and comes to the same survivors. */
+static void test_race__halving_keeps_the_best(void **state)
 {
     (void)state;
-    static const struct {
-        const char *preset;
-        double dropout;
-    } row[] = {{"gated", 0.2}, {"gated", 0.5}, {"hstu", 0.2}, {"sasrec", 0.5}};
+    static const uint32_t legs[] = {2, 2, 4};
     struct shop s;
     struct watch w = {.phases = ""};
     struct model *best;
+    char try[16][32];
+    double ndcg[ROWS];
+    size_t left[ROWS] = {0, 1, 2, 3, 4}, n = ROWS, seen = 0;
     struct penchant_train_options asked = wish();
-    const char *winner = NULL;
-    double top = -1;
     shop_init(&s);
-    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-        const double ndcg = heat_alone(&s, row[i].preset, row[i].dropout, 2);
-        winner = ndcg > top ? row[i].preset : winner;
-        top = ndcg > top ? ndcg : top;
-    }
-    asked.max_epochs = 2; /* as many as a heat: from anew it would only get as far */
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
-    assert_string_equal(r.preset, winner);
-    assert_true(r.best_ndcg10 > top);
+    assert_int_equal(tries_of(&w, try, 16), 10);
+    for (size_t heat = 0; heat < 3; heat++) {
+        for (size_t i = 0; i < n; i++)
+            assert_string_equal(try[seen++], rows[left[i]].what);
+        for (size_t i = 0; i < n; i++)
+            ndcg[left[i]] = alone(&s, &rows[left[i]], legs, heat + 1);
+        for (size_t i = 1; i < n; i++) /* by insertion: equal ones keep their order */
+            for (size_t j = i; j > 0 && ndcg[left[j]] > ndcg[left[j - 1]]; j--) {
+                const size_t keep = left[j];
+                left[j] = left[j - 1];
+                left[j - 1] = keep;
+            }
+        n = (n + 1) / 2;
+    }
+    assert_string_equal(r.preset, rows[left[0]].preset);
+    assert_true(r.dropout > rows[left[0]].dropout - 0.01 &&
+                r.dropout < rows[left[0]].dropout + 0.01);
+    assert_in_range(r.epochs, 2 + 2 + 4 + 1, 2 + 2 + 4 + asked.max_epochs); /* went on */
+    assert_true(r.best_ndcg10 >= ndcg[left[0]]);
     model_free(best);
+    history_release(&s.h);
+}
+
+static void test_race__tells_what_it_chose(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct watch w = {.phases = ""};
+    struct model *best, *all;
+    struct penchant_train_options asked = wish();
+    struct train_options o, chosen = {.threads = 0};
+    struct penchant_train_report r;
+    asked.max_epochs = 2;
+    shop_init(&s);
+    assert_int_equal(train_options_from(&o, &asked, &s.data, NULL), 0);
+    o.warmup_steps = 5;
+    o.chosen = &chosen;
+    assert_int_equal(train_run(&best, &s.data, &o, &r, NULL), 0);
+    assert_string_equal(chosen.preset, r.preset);
+    assert_true((double)chosen.dropout == r.dropout);
+    assert_int_equal(chosen.threads, 1);
+    assert_null(chosen.race);
+    chosen.progress = watch_progress;
+    chosen.cookie = &w;
+    assert_int_equal(train_everything(&all, best, &s.data, &chosen, NULL), 0);
+    assert_string_equal(w.phases, "learn all");
+    assert_int_equal(all->n_params, best->n_params);
+    assert_memory_not_equal(all->param, best->param, best->n_params * sizeof(float));
+    model_free(best);
+    model_free(all);
     history_release(&s.h);
 }
 
@@ -183,8 +258,12 @@ static void test_race__a_fixed_dropout_leaves_one_row_a_preset(void **state)
     struct penchant_train_options asked = wish();
     asked.dropout = 0.3;
     shop_init(&s);
+    char try[16][32];
     race(&s, &asked, &w, &best);
-    assert_string_equal(w.phases, "try gated,try hstu,try sasrec,train");
+    assert_int_equal(tries_of(&w, try, 16), 3 + 2);
+    assert_string_equal(try[0], "try gated");
+    assert_string_equal(try[1], "try hstu");
+    assert_string_equal(try[2], "try sasrec");
     model_free(best);
     history_release(&s.h);
 }
@@ -215,7 +294,12 @@ static void test_race__no_heat_outlasts_the_time(void **state)
     asked.minutes = 0.01;
     shop_init(&s);
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
-    assert_string_equal(w.phases, "try gated,try gated .5,try hstu,try sasrec,train");
+    char try[16][32];
+    const size_t n = tries_of(&w, try, 16);
+    assert_in_range(n, ROWS, 10);
+    for (size_t i = 0; i < ROWS; i++)
+        assert_string_equal(try[i], rows[i].what);
+    assert_string_equal(w.phases + strlen(w.phases) - 6, ",train");
     assert_true(r.epochs >= 1 && r.seconds > 0);
     model_free(best);
     history_release(&s.h);
@@ -224,8 +308,9 @@ static void test_race__no_heat_outlasts_the_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_race__everyone_runs_and_one_goes_on),
-        cmocka_unit_test(test_race__the_best_heat_wins_and_goes_on_from_there),
+        cmocka_unit_test(test_race__all_begin_half_go_on_one_stays),
+        cmocka_unit_test(test_race__halving_keeps_the_best),
+        cmocka_unit_test(test_race__tells_what_it_chose),
         cmocka_unit_test(test_race__repeats_bit_for_bit),
         cmocka_unit_test(test_race__a_fixed_dropout_leaves_one_row_a_preset),
         cmocka_unit_test(test_race__stops_in_a_heat_with_the_best_so_far),

@@ -1,99 +1,254 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `--preset auto`: which preset, and how much dropout, suits a log cannot be told from
- * its looks, so each runner is trained for a share of the time and the one with the best
- * validation NDCG@10 goes on from where it is with the rest. The best one then runs once
- * more with item vectors on the items' content, where there is any and the user left it
- * open: that one goes on unless it is clearly worse, since it knows new items too.
+ * `--preset auto`: which form, width, loss and dropout suit a log cannot be told from its
+ * looks, so the recipes are rows and race by successive halving (Jamieson and Talwalkar
+ * 2016): all train for a short heat, the better half goes on from where it is, and so on;
+ * the winner has the rest of the time. Where the items have content and the user left it
+ * open, a twin of the winner with item vectors on content has as long as it had, and takes
+ * its place unless it is clearly worse, since it knows new items too. What is judged is the average of the parameters,
+ * which tells early where a falling rate would end.
+ *
+ * Recipes that wait keep what trainer.h says; as many rows run as stay within RACE_BYTES
+ * together, the first ones first.
  */
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/timing.h"
-#include "learn/train.h"
+#include "learn/trainer.h"
 
-/* Gates and a little dropout suit long histories, much dropout short ones. */
-static const struct runner {
-    const char *preset, *what;
+/* What a row changes of its preset; 0: as the preset says. Gates and a little dropout
+   suit long histories, much dropout short ones; narrow ones see more epochs. */
+static const struct recipe {
+    const char *what, *preset;
     float dropout;
-} runners[] = {
-    {"gated", "try gated", 0.2f},
-    {"gated", "try gated .5", 0.5f},
-    {"hstu", "try hstu", 0.2f},
-    {"sasrec", "try sasrec", 0.5f},
+    uint32_t dim;
+} recipes[] = {
+    {"try gated", "gated", 0.2f, 0},     {"try gated .5", "gated", 0.5f, 0},
+    {"try hstu", "hstu", 0.2f, 0},       {"try sasrec", "sasrec", 0.5f, 0},
+    {"try gated 64", "gated", 0.3f, 64},
 };
-enum { RUNNERS = sizeof(runners) / sizeof(runners[0]), HEAT_EPOCHS = 2 };
+enum { RECIPES = sizeof(recipes) / sizeof(recipes[0]) };
 
-static const double heat_share = 0.06; /* of the minutes, for each */
+/* How long a heat is for each of those who run it. */
+static const struct heat {
+    double share; /* of the minutes */
+    uint32_t epochs;
+} heats[] = {{0.025, 2}, {0.03, 2}, {0.04, 4}};
+enum { HEATS = sizeof(heats) / sizeof(heats[0]) };
 
 /* Validation NDCG@10 of two runs with other seeds differs by about so much. */
 static const double content_tolerance = 0.02;
 
-struct race {
-    const struct train_data *data;
-    const struct train_options *o; /* what was made of the wish for `auto` */
-    const struct runner *runner;   /* the best so far */
-    struct train_options winner;
-    struct model *model; /* the winner's so far */
-    struct penchant_train_report report;
-    double seconds; /* of all heats */
+static const size_t RACE_BYTES = (size_t)3 << 30;
+enum { COPIES = 5 }; /* of the parameters in a waiting trainer */
+
+/* The last lesson, over all events: a part of the minutes, of the epochs and of the rate. */
+enum { EVERYTHING_EPOCHS = 4 };
+static const double everything_share = 0.1;
+static const float everything_rate = 0.3f;
+
+struct runner {
+    const struct recipe *recipe;
+    struct train_options options; /* borrowed by the trainer */
+    struct trainer *trainer;
 };
 
+struct race {
+    const struct train_data *data;
+    const struct train_options *o;      /* what was made of the wish for `auto` */
+    struct runner *runner[RECIPES + 1]; /* the best first, after every heat */
+    size_t n;
+    double budget; /* seconds for everything here; 0: no bound */
+    double seconds;
+};
+
+/* ---- who runs ------------------------------------------------------------------ */
+
 /* The runner's options: those of its preset under what the user asked for. */
-static int enter(const struct race *race, const struct runner *runner, bool content,
-                 struct train_options *out, struct penchant_error *err)
+static int options_of(const struct race *race, const struct recipe *recipe, bool content,
+                      struct train_options *out, struct penchant_error *err)
 {
     struct penchant_train_options asked = *race->o->race;
-    asked.preset = runner->preset;
+    asked.preset = recipe->preset;
     if (race->o->content_open)
         asked.content = content ? "on" : "off";
+    asked.dim = asked.dim ? asked.dim : recipe->dim;
     if (asked.dropout < 0)
-        asked.dropout = (double)runner->dropout;
+        asked.dropout = (double)recipe->dropout;
     const int status = train_options_from(out, &asked, race->data, err);
     out->progress = race->o->progress;
     out->cookie = race->o->cookie;
     out->bf16 = race->o->bf16;
+    out->warmup_steps = race->o->warmup_steps;
+    out->patience = race->o->patience;
+    out->what = recipe->what;
     return status;
 }
 
-static int heat(struct race *race, const struct runner *runner, bool content,
-                struct penchant_error *err)
+/* What the user fixed can make rows equal: one of them runs. */
+static bool is_new(const struct race *race, const struct train_options *o)
 {
-    struct train_options options;
-    struct penchant_train_report report;
-    struct model *m = NULL;
-    int status = enter(race, runner, content, &options, err);
-    if (status != PENCHANT_OK)
-        return status;
-    struct train_options trial = options;
-    trial.what = runner->what;
-    trial.minutes = options.minutes * heat_share;
-    if (!(options.minutes > 0))
-        trial.max_epochs = options.max_epochs && options.max_epochs < HEAT_EPOCHS
-                               ? options.max_epochs
-                               : HEAT_EPOCHS;
-    status = trainer_run(&m, race->data, &trial, &report, err);
-    if (status != PENCHANT_OK)
-        return status;
-    race->seconds += report.seconds;
-    const double bar = race->report.best_ndcg10 * (content ? 1 - content_tolerance : 1);
-    if (race->model && report.best_ndcg10 <= bar) {
-        race->report.stopped |= report.stopped;
-        model_free(m);
-        return PENCHANT_OK;
+    for (size_t i = 0; i < race->n; i++) {
+        const struct train_options *other = &race->runner[i]->options;
+        if (strcmp(o->preset, other->preset) == 0 && o->loss == other->loss &&
+            o->model.dim == other->model.dim &&
+            memcmp(&o->dropout, &other->dropout, sizeof(o->dropout)) == 0)
+            return false;
     }
-    model_free(race->model);
-    race->model = m;
-    race->runner = runner;
-    race->winner = options;
-    race->report = report;
+    return true;
+}
+
+static int add(struct race *race, const struct recipe *recipe,
+               const struct train_options *o, struct penchant_error *err)
+{
+    struct runner *r = calloc(1, sizeof(*r));
+    if (!r)
+        return error_memory(err);
+    race->runner[race->n++] = r;
+    r->recipe = recipe;
+    r->options = *o;
+    return trainer_new(&r->trainer, race->data, &r->options, err);
+}
+
+static int enter(struct race *race, const struct recipe *recipe, size_t *bytes,
+                 struct penchant_error *err)
+{
+    struct train_options o;
+    int status = options_of(race, recipe, false, &o, err);
+    if (status || !is_new(race, &o))
+        return status;
+    const size_t each = COPIES * sizeof(float) * (size_t)o.model.n_items * o.model.dim;
+    if (race->n && *bytes + each > RACE_BYTES)
+        return PENCHANT_OK;
+    *bytes += each;
+    return add(race, recipe, &o, err);
+}
+
+/* Sends home all but the first n. */
+static void keep(struct race *race, size_t n)
+{
+    while (race->n > n) {
+        struct runner *r = race->runner[--race->n];
+        trainer_free(r->trainer);
+        free(r);
+    }
+}
+
+/* ---- the heats ----------------------------------------------------------------- */
+
+static double ndcg_of(const struct runner *r)
+{
+    return trainer_report(r->trainer)->best_ndcg10;
+}
+
+/* The best first; equal ones keep their order. */
+static void sort(struct race *race)
+{
+    for (size_t i = 1; i < race->n; i++) {
+        struct runner *r = race->runner[i];
+        size_t at = i;
+        for (; at > 0 && ndcg_of(r) > ndcg_of(race->runner[at - 1]); at--)
+            race->runner[at] = race->runner[at - 1];
+        race->runner[at] = r;
+    }
+}
+
+static int go(struct race *race, struct runner *r, const struct trainer_leg *leg,
+              struct penchant_error *err)
+{
+    const double before = trainer_report(r->trainer)->seconds;
+    const int status = trainer_go(r->trainer, leg, err);
+    race->seconds += trainer_report(r->trainer)->seconds - before;
+    trainer_rest(r->trainer);
+    return status;
+}
+
+static bool stopped(const struct race *race)
+{
+    for (size_t i = 0; i < race->n; i++)
+        if (trainer_report(race->runner[i]->trainer)->stopped)
+            return true;
+    return false;
+}
+
+static int run_heat(struct race *race, const struct heat *heat,
+                    struct penchant_error *err)
+{
+    const uint32_t most = race->o->max_epochs;
+    struct trainer_leg leg = {.epochs = heat->epochs};
+    int status = PENCHANT_OK;
+    if (race->budget > 0)
+        leg = (struct trainer_leg){.seconds = heat->share * race->budget};
+    else if (most && most < leg.epochs)
+        leg.epochs = most;
+    for (size_t i = 0; i < race->n && !status && !stopped(race); i++)
+        status = go(race, race->runner[i], &leg, err);
+    sort(race);
+    return status;
+}
+
+static int run_heats(struct race *race, struct penchant_error *err)
+{
+    int status = PENCHANT_OK;
+    for (size_t h = 0; h < HEATS && race->n > 1 && !status && !stopped(race); h++) {
+        status = run_heat(race, &heats[h], err);
+        if (!status && !stopped(race))
+            keep(race, h + 1 < HEATS ? (race->n + 1) / 2 : 1);
+    }
+    return status;
+}
+
+/* The winner's twin on content has as much time as the winner had so far. */
+static int run_content(struct race *race, struct penchant_error *err)
+{
+    struct runner *winner = race->runner[0];
+    const struct penchant_train_report *report = trainer_report(winner->trainer);
+    struct trainer_leg leg = {.epochs = report->epochs};
+    struct train_options o;
+    if (race->budget > 0)
+        leg = (struct trainer_leg){.seconds = report->seconds};
+    int status = options_of(race, winner->recipe, true, &o, err);
+    o.what = "try content";
+    if (!status)
+        status = add(race, winner->recipe, &o, err);
+    if (!status)
+        status = go(race, race->runner[1], &leg, err);
+    if (status)
+        return status;
+    if (ndcg_of(race->runner[1]) > ndcg_of(winner) * (1 - content_tolerance)) {
+        race->runner[0] = race->runner[1];
+        race->runner[1] = winner;
+    }
     return PENCHANT_OK;
 }
 
-/* A dropout that the user fixed makes the rows of one preset equal: one of them runs. */
-static bool runs(const struct race *race, size_t i)
+/* ---- the winner ---------------------------------------------------------------- */
+
+static int run_winner(struct race *race, struct penchant_error *err)
 {
-    return i == 0 || race->o->race->dropout < 0 ||
-           strcmp(runners[i].preset, runners[i - 1].preset) != 0;
+    struct runner *r = race->runner[0];
+    const struct penchant_train_report *report = trainer_report(r->trainer);
+    struct trainer_leg leg = {.epochs = race->o->max_epochs, .last = true};
+    int status = PENCHANT_OK;
+    keep(race, 1);
+    r->options.what = race->o->what;
+    r->options.on_best = race->o->on_best;
+    if (r->options.on_best && report->epochs)
+        status = r->options.on_best(race->o->cookie, trainer_best(r->trainer), report);
+    if (race->budget > 0) {
+        leg.seconds = race->budget - race->seconds;
+        leg.seconds = leg.seconds > 1e-9 ? leg.seconds : 1e-9; /* one step */
+    }
+    return status ? status : go(race, r, &leg, err);
+}
+
+static int enter_all(struct race *race, struct penchant_error *err)
+{
+    size_t bytes = 0;
+    int status = PENCHANT_OK;
+    for (size_t i = 0; i < RECIPES && !status; i++)
+        status = enter(race, &recipes[i], &bytes, err);
+    return status;
 }
 
 int train_run(struct model **best, const struct train_data *data,
@@ -102,28 +257,50 @@ int train_run(struct model **best, const struct train_data *data,
 {
     struct race race = {.data = data, .o = o};
     *best = NULL;
-    if (!o->race)
-        return trainer_run(best, data, o, report, err);
-    int status = PENCHANT_OK;
-    for (size_t i = 0; i < RUNNERS && status == PENCHANT_OK && !race.report.stopped; i++)
-        if (runs(&race, i))
-            status = heat(&race, &runners[i], false, err);
-    if (status == PENCHANT_OK && !race.report.stopped && o->content_open)
-        status = heat(&race, race.runner, true, err);
-    *report = race.report;
-    if (status == PENCHANT_OK && race.report.stopped) {
-        *best = race.model;
-        return PENCHANT_OK;
+    race.budget = o->minutes * 60 * (o->everything ? 1 - everything_share : 1);
+    int status = o->race ? enter_all(&race, err) : add(&race, NULL, o, err);
+    if (!status)
+        status = run_heats(&race, err);
+    if (!status && o->content_open && o->race && !stopped(&race))
+        status = run_content(&race, err);
+    if (!status && !stopped(&race))
+        status = run_winner(&race, err);
+    if (!status) {
+        struct runner *r = race.runner[0];
+        *report = *trainer_report(r->trainer);
+        report->seconds = race.seconds;
+        report->stopped = stopped(&race);
+        *best = trainer_take_best(r->trainer);
+        if (o->chosen)
+            *o->chosen = r->options;
     }
-    if (status == PENCHANT_OK) {
-        race.winner.resume_from = race.model;
-        race.winner.on_best = o->on_best;
-        const double left = race.winner.minutes - race.seconds / 60;
-        if (race.winner.minutes > 0)
-            race.winner.minutes = left > 0.001 ? left : 0.001;
-        status = trainer_run(best, data, &race.winner, report, err);
-        report->seconds += race.seconds;
-    }
-    model_free(race.model);
+    keep(&race, 0);
+    return status;
+}
+
+/* ---- everything ---------------------------------------------------------------- */
+
+int train_everything(struct model **out, const struct model *from,
+                     const struct train_data *data, const struct train_options *o,
+                     struct penchant_error *err)
+{
+    struct train_data all = *data;
+    struct train_options gentle = *o;
+    struct trainer *t = NULL;
+    *out = NULL;
+    all.train_end = data->history->start + 1;
+    gentle.resume_from = from;
+    gentle.learning_rate *= everything_rate;
+    gentle.what = "learn all";
+    gentle.on_best = NULL;
+    int status = trainer_new(&t, &all, &gentle, err);
+    const struct trainer_leg leg = {.seconds = o->minutes * 60 * everything_share,
+                                    .epochs = EVERYTHING_EPOCHS,
+                                    .last = true};
+    if (!status)
+        status = trainer_go(t, &leg, err);
+    if (!status)
+        *out = trainer_take_best(t);
+    trainer_free(t);
     return status;
 }

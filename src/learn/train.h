@@ -51,11 +51,14 @@ struct train_options {
                    const struct penchant_train_report *report);
     const struct model *resume_from; /* start from these parameters, or NULL */
     const char *what;                /* how progress calls it; NULL: "train" */
-    /* `auto`: several presets are tried on a share of the time, the one that is best on
-       validation goes on. Borrowed: what the user asked for. */
+    /* `auto`: several recipes are tried on a share of the time, the one that is best on
+       validation goes on (race.c). Borrowed: what the user asked for. */
     const struct penchant_train_options *race;
-    bool
-        content_open; /* and whether item vectors stand on content is for it to find out */
+    bool content_open; /* it is for the race to find out whether items stand on content */
+    bool everything; /* train_everything() is to follow: leave it a part of the minutes */
+    /* train_run() writes the options of the run that made *best here; may be NULL. Its
+       borrowed members are those of these options. */
+    struct train_options *chosen;
 };
 
 /*
@@ -73,10 +76,14 @@ int train_run(struct model **best, const struct train_data *data,
               const struct train_options *o, struct penchant_train_report *report,
               struct penchant_error *err);
 
-/* The same for one preset, without a race (trainer.c). */
-int trainer_run(struct model **best, const struct train_data *data,
-                const struct train_options *o, struct penchant_train_report *report,
-                struct penchant_error *err);
+/*
+ * After everything has been chosen: goes on from `from` over all events, the held-out
+ * ones too, for a few epochs at a falling rate. `o` are the options that made it
+ * (train_options.chosen). *out is the caller's to free; nothing is judged.
+ */
+int train_everything(struct model **out, const struct model *from,
+                     const struct train_data *data, const struct train_options *o,
+                     struct penchant_error *err);
 
 /*
  * Query vectors of many prefixes at once, for evaluation: case c predicts the event

@@ -190,7 +190,7 @@ int train_options_from(struct train_options *out, const struct penchant_train_op
     out->weight_decay = p->weight_decay;
     out->warmup_steps = 100;
     out->batch_tokens = batch_tokens(data->history);
-    out->patience = 10;
+    out->patience = 6;
     out->bf16 = true;
     if (data->history->n_items > FULL_SOFTMAX_ITEMS)
         out->loss = TRAIN_SAMPLED;

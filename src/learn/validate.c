@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "learn/held_out.h"
 
 enum { CASES_A_TASK = 256, ITEMS_A_BLOCK = 4096 };
 
@@ -15,7 +16,8 @@ int validation_init(struct validation *v, const struct train_data *data)
     uint64_t total = 0;
     *v = (struct validation){.data = data};
     for (uint32_t u = 0; u < h->n_users; u++)
-        total += h->start[u + 1] - data->train_end[u];
+        if (held_out_chooses(u))
+            total += h->start[u + 1] - data->train_end[u];
     const uint64_t step = total / VALIDATE_CASES + 1;
     v->at = malloc((total / step + 1) * sizeof(*v->at));
     v->start = malloc((total / step + 1) * sizeof(*v->start));
@@ -25,7 +27,8 @@ int validation_init(struct validation *v, const struct train_data *data)
     }
     uint64_t number = 0;
     for (uint32_t u = 0; u < h->n_users; u++)
-        for (uint64_t e = data->train_end[u]; e < h->start[u + 1]; e++)
+        for (uint64_t e = data->train_end[u]; held_out_chooses(u) && e < h->start[u + 1];
+             e++)
             if (number++ % step == 0 && e > h->start[u]) {
                 v->start[v->n] = h->start[u];
                 v->at[v->n++] = e;

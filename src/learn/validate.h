@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NDCG@10 of a model on the validation events of its training data, for early stopping. */
+/*
+ * NDCG@10 of a model on the choosing half (held_out.h) of the validation events of its
+ * training data, for early stopping and for the choice of a recipe.
+ */
 #ifndef LEARN_VALIDATE_H
 #define LEARN_VALIDATE_H
 
