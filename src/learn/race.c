@@ -5,8 +5,8 @@
  * 2016): all train for a short heat, the better half goes on from where it is, and so on;
  * the winner has the rest of the time. Where the items have content and the user left it
  * open, a twin of the winner with item vectors on content has as long as it had, and takes
- * its place unless it is clearly worse, since it knows new items too. What is judged is the average of the parameters,
- * which tells early where a falling rate would end.
+ * its place unless it is clearly worse, since it knows new items too. What is judged is
+ * the average of the parameters, which tells early where a falling rate would end.
  *
  * Recipes that wait keep what trainer.h says; as many rows run as stay within RACE_BYTES
  * together, the first ones first.
