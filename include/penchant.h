@@ -240,6 +240,7 @@ struct penchant_user {
     int64_t last_us;
     size_t n_recent;
     struct penchant_event *recent; /* the newest ones, oldest first */
+    int32_t segment;               /* see penchant_segments(); -1: in none */
 };
 
 PENCHANT_API int penchant_get_user(struct penchant *p, const char *user_id,
@@ -305,6 +306,82 @@ PENCHANT_API void penchant_interests_free(struct penchant_interests *interests);
 /* Erases a user: events, slates, state and name. Durable on return. */
 PENCHANT_API int penchant_delete_user(struct penchant *p, const char *user_id,
                                       struct penchant_error *err);
+
+/* ---- segments ----------------------------------------------------------------------- */
+
+/*
+ * Groups of shoppers who want alike things. Training finds them in the model's item space,
+ * as many as predict held-out events best; from then on every event moves its user's
+ * vector, and the user into another segment once that has fitted clearly better twice in a
+ * row. Texts in the answers are the shop's: valid until it is closed.
+ */
+enum { PENCHANT_MAX_SEGMENTS = 64 };
+
+/* What a segment wants more than the shop as a whole does. */
+struct penchant_trait {
+    const char *kind;   /* "category", "brand", "price" */
+    const char *name;   /* "shoes"; of a price the range, "22.63-32" */
+    double share, lift; /* of the segment's wanted events; against the shop's share */
+};
+
+struct penchant_segment_item {
+    const char *item_id;
+    double share, lift; /* as of a trait; recent events count more */
+};
+
+struct penchant_segment {
+    uint32_t segment; /* its number: 0, 1, .. */
+    char name[128];   /* made of its first traits; "segment 3" without any */
+    uint64_t users;
+    double share; /* of the users who are in a segment */
+
+    /* Medians of its users and, 1 to 5, the fifth of the shop's users they lie in, 5 the
+       best. Without a clock recency is NaN, its score 0 and the stage "". */
+    double recency_days, frequency, monetary;
+    unsigned recency_score, frequency_score, monetary_score;
+    const char *stage; /* most of its users are "new", "active", "at risk", "lapsed" */
+    double stage_share[4]; /* in this order */
+
+    size_t n_traits;
+    struct penchant_trait *traits; /* categories, brands, prices; each strongest first */
+    size_t n_items;
+    struct penchant_segment_item *items; /* what it wants more than others, best first */
+};
+
+/* A number of segments that training tried, and how many nats better than the whole
+   shop's popularity that of the segments predicted held-out events. */
+struct penchant_segments_choice {
+    uint32_t segments;
+    double gain, error; /* error: the standard error of gain */
+};
+
+struct penchant_segments {
+    size_t n;                         /* 0: training found none */
+    struct penchant_segment *segment; /* (n) by number */
+    uint64_t users, outside; /* in a segment; in none: nothing of what they wanted is
+                                known to the model */
+    uint64_t changes;        /* moves between segments since the model came in */
+    bool purchases; /* frequency counts purchases; false: the shop has none, and it counts
+                       wanted events */
+    size_t n_choices;
+    struct penchant_segments_choice *choice; /* 1 segment first */
+};
+
+/*
+ * All segments with up to k items each (0..PENCHANT_MAX_K). Reads every user's newest
+ * events: some tenths of a second for a million users. PENCHANT_ENOMODEL before the first
+ * training.
+ */
+PENCHANT_API int penchant_segments(struct penchant *p, size_t k,
+                                   struct penchant_segments **out,
+                                   struct penchant_error *err);
+PENCHANT_API void penchant_segments_free(struct penchant_segments *segments);
+
+/* One of them; PENCHANT_ENOTFOUND for a number that is not there. */
+PENCHANT_API int penchant_get_segment(struct penchant *p, uint32_t segment, size_t k,
+                                      struct penchant_segment **out,
+                                      struct penchant_error *err);
+PENCHANT_API void penchant_segment_free(struct penchant_segment *segment);
 
 /* ---- long work: import, export, train, evaluate ------------------------------------- */
 

@@ -36,6 +36,7 @@ int cmd_evaluate(int argc, char **argv);
 int cmd_recommend(int argc, char **argv);
 int cmd_similar(int argc, char **argv);
 int cmd_interests(int argc, char **argv);
+int cmd_segments(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 

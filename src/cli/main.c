@@ -18,6 +18,7 @@ const struct cli_command cli_commands[] = {
     {"recommend", "the list for a user", cmd_recommend},
     {"similar", "what goes with an item", cmd_similar},
     {"interests", "what a user is interested in, long-term and now", cmd_interests},
+    {"segments", "groups of users who want alike things", cmd_segments},
     {"status", "what a shop holds and how its model is doing", cmd_status},
     {"export", "write a shop's events and items back as CSV", cmd_export},
     {"benchmark", "train afresh and report by a published protocol", cmd_benchmark},

@@ -13,6 +13,7 @@
  *   engine_import.c engine_export.c engine_status.c
  *   snapshot.c         the model in use
  *   lists.c            what to show: want.c for whom, shortlist.c what of
+ *   shop_segments.c    groups of shoppers, kept up; segment_summary.c what they are
  *   engine_train.c engine_evaluate.c  learning and judging, both from lessons.c; resume.c
  *
  * Threads
@@ -24,7 +25,8 @@
  *            catalog or evidence; texts of names stay valid until the shop is closed
  * (that of an erased user becomes ""), so they may be handed out. p->lock is not
  *            recursive and prefers the writer.
- *   Order of locks: p->lock, then a shard of p->states, then a source of evidence.
+ *   Order of locks: p->lock, then a shard of p->states, then a source of evidence or
+ *            p->segments_lock.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -49,8 +51,9 @@ enum {
     ENGINE_PATH_MAX = 4096
 };
 
-struct snapshot; /* snapshot.c */
-struct writer;   /* writer.c */
+struct snapshot;      /* snapshot.c */
+struct shop_segments; /* shop_segments.c */
+struct writer;        /* writer.c */
 
 struct penchant {
     /* Set by penchant_open, constant after it. */
@@ -79,6 +82,9 @@ struct penchant {
     pthread_mutex_t snapshot_lock;
     pthread_mutex_t refresh_lock; /* one looks for a new model at a time; before others */
     uint64_t model_tried; /* identity of the file last looked at; under refresh_lock */
+
+    struct shop_segments *segments; /* under segments_lock; NULL: none */
+    pthread_rwlock_t segments_lock; /* the writer changes them */
 
     pthread_t watcher;
     bool watching; /* the watcher was started */

@@ -15,6 +15,7 @@
 #include "base/timing.h"
 #include "engine/lessons.h"
 #include "engine/resume.h"
+#include "engine/segments_train.h"
 #include "evidence/fit.h"
 #include "model/checkpoint.h"
 
@@ -27,6 +28,7 @@ struct training {
     struct penchant_train_report *report;
     struct lessons lessons;
     struct model *resumed;
+    struct segments_trained segments;
     char model_path[ENGINE_PATH_MAX], best_path[ENGINE_PATH_MAX];
     struct penchant_error *err;
 };
@@ -102,7 +104,10 @@ static int save(struct training *t, const struct model *m,
         snprintf(name, sizeof name, NOTE_NDCG ".%s", evidence_sources[s]->name);
         add_note(&n, name, "%.6f", fit->ndcg10[s]);
     }
-    const int rc = checkpoint_save(t->model_path, m, n.note, n.n, NULL, 0, t->err);
+    struct checkpoint_extra extra[SEGMENTS_EXTRAS];
+    const size_t n_extras = segments_extras(&t->segments, extra);
+    const int rc =
+        checkpoint_save(t->model_path, m, n.note, n.n, extra, n_extras, t->err);
     if (!rc)
         unlink(t->best_path);
     return rc;
@@ -159,6 +164,9 @@ static int weigh_and_save(struct training *t, struct model *m)
     int rc = topk_index_new(&s.index, s.item_vectors, s.n_items, s.dim, t->err);
     if (!rc)
         rc = weigh(t, &s, &w, &fit);
+    if (!rc)
+        rc = segments_train(&t->segments, &t->lessons, s.item_vectors, s.n_items, s.dim,
+                            t->report->seed, t->o->threads ? t->o->threads : 2, t->err);
     if (!rc)
         rc = save(t, m, &w, &fit);
     topk_index_free(s.index);
@@ -306,6 +314,7 @@ int penchant_train(const struct penchant_train_options *o,
     if (!rc)
         rc = train(t);
     model_free(t->resumed);
+    segments_trained_release(&t->segments);
     lessons_release(&t->lessons);
     free(t);
     return rc;

@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/timing.h"
 #include "engine/engine.h"
+#include "engine/shop_segments.h"
 #include "model/encoder.h"
 
 enum { DEFAULT_STATE_MB = 256, LOG_LINE_MAX = 1024 };
@@ -104,6 +105,7 @@ static struct penchant *new_shop(const struct penchant_options *o)
     pthread_rwlockattr_init(&fair);
     pthread_rwlockattr_setkind_np(&fair, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&p->lock, &fair);
+    pthread_rwlock_init(&p->segments_lock, &fair);
     pthread_rwlockattr_destroy(&fair);
     pthread_mutex_init(&p->log_lock, NULL);
     pthread_mutex_init(&p->store_lock, NULL);
@@ -204,12 +206,14 @@ void penchant_close(struct penchant **out)
         p->store->ops->close(p->store);
     files_unlock(p->lock_fd);
     user_states_free(p->states);
+    engine_segments_close(p);
     engine_snapshot_close(p);
     evidence_release(&p->evidence);
     catalog_release(&p->catalog);
     names_release(&p->users);
     names_release(&p->types);
     pthread_rwlock_destroy(&p->lock);
+    pthread_rwlock_destroy(&p->segments_lock);
     pthread_mutex_destroy(&p->log_lock);
     pthread_mutex_destroy(&p->store_lock);
     pthread_mutex_destroy(&p->snapshot_lock);

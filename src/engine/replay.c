@@ -4,6 +4,7 @@
 
 #include "behaviour/extra.h"
 #include "engine/engine.h"
+#include "engine/shop_segments.h"
 
 /* ---- one event ---- */
 
@@ -31,7 +32,9 @@ int engine_apply(struct penchant *p, const struct event *e)
             return PENCHANT_ENOMEM;
     }
     bool cancelled;
-    const int status = user_states_apply(p->states, e, &cancelled);
+    int status = user_states_apply(p->states, e, &cancelled);
+    if (status == PENCHANT_OK)
+        status = engine_segments_apply(p, e);
     if (e->ts_us < p->first_us)
         p->first_us = e->ts_us;
     if (e->ts_us > p->last_us)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/hash.h"
+#include "engine/shop_segments.h"
 #include "evidence/fit.h"
 #include "interest/interests.h"
 #include "model/checkpoint.h"
@@ -154,6 +155,7 @@ static void pick_up(struct penchant *p)
                s->preset, s->dim, s->n_items, s->ndcg10);
     replace(p, s);
     user_states_cache_clear(p->states); /* made with the model before */
+    engine_segments_load(p, path);
 }
 
 void engine_snapshot_refresh(struct penchant *p)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "engine/shop_segments.h"
 
 enum { SHOWN_EVENTS = 50 };
 
@@ -30,8 +31,8 @@ static struct penchant_user *copy_user(const struct penchant *p, uint32_t user,
         malloc(sizeof(*out) + n * sizeof(*out->recent) + strlen(id) + 1);
     if (!out)
         return NULL;
-    *out = (struct penchant_user){.n_recent = n,
-                                  .recent = (struct penchant_event *)(out + 1)};
+    *out = (struct penchant_user){
+        .n_recent = n, .recent = (struct penchant_event *)(out + 1), .segment = -1};
     char *text = (char *)(out->recent + n);
     memcpy(text, id, strlen(id) + 1);
     out->user_id = text;
@@ -64,6 +65,9 @@ int penchant_get_user(struct penchant *p, const char *user_id, struct penchant_u
         if (u)
             user_states_unlock(p->states, user);
         status = *out ? PENCHANT_OK : error_memory(err);
+        const uint8_t segment = engine_segment_of(p, user);
+        if (*out && segment != SEGMENT_NONE)
+            (*out)->segment = segment;
     }
     pthread_rwlock_unlock(&p->lock);
     return status;
@@ -98,6 +102,7 @@ static int erase_alone(struct penchant *p, struct work *w, struct penchant_error
     pthread_rwlock_unlock(&p->lock);
     writer_drop_slates(p, user); /* now that nobody can find the user any more */
     user_states_erase(p->states, user);
+    engine_segments_erase(p, user);
     p->events = counts.events;
     p->slates = counts.slates;
     return PENCHANT_OK;

@@ -2,6 +2,7 @@
 /* The states of all users, in shards; a user's window is in user_window.c. */
 #include "interest/user_state.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,11 +306,20 @@ uint32_t user_state_bought(const struct user_state *u, uint32_t item)
                : 0;
 }
 
-static int add_purchase(struct user_state *u, uint32_t item)
+/* What a purchase cost, when that was told. */
+static float cost_of(const struct event *e)
 {
+    const double cost = e->value * (isnan(e->quantity) ? 1.0 : e->quantity);
+    return cost > 0 && cost < 1e12 ? (float)cost : 0.0F;
+}
+
+static int add_purchase(struct user_state *u, const struct event *e)
+{
+    const uint32_t item = e->item;
     const uint32_t at = find_purchase(u, item);
     if (at < u->n_purchased && u->purchased[at].item == item) {
         u->purchased[at].count++;
+        u->purchased[at].spent += cost_of(e);
         return PENCHANT_OK;
     }
     if (u->n_purchased == u->cap_purchased) {
@@ -322,14 +332,17 @@ static int add_purchase(struct user_state *u, uint32_t item)
     }
     memmove(u->purchased + at + 1, u->purchased + at,
             (u->n_purchased - at) * sizeof(*u->purchased));
-    u->purchased[at] = (struct user_purchase){item, 1};
+    u->purchased[at] = (struct user_purchase){item, 1, cost_of(e)};
     u->n_purchased++;
     return PENCHANT_OK;
 }
 
+/* Which of several it was is not kept: each counts as their mean. */
 static void remove_purchase(struct user_state *u, uint32_t at)
 {
-    if (--u->purchased[at].count)
+    struct user_purchase *of = &u->purchased[at];
+    of->spent -= of->spent / (float)of->count;
+    if (--of->count)
         return;
     u->n_purchased--;
     memmove(u->purchased + at, u->purchased + at + 1,
@@ -373,7 +386,7 @@ static int apply(struct user_states *s, struct shard *sh, struct user_state *u,
         *cancelled = refund(s, sh, u, e);
         return PENCHANT_OK;
     }
-    if (e->type == EVENT_PURCHASE && add_purchase(u, e->item) != PENCHANT_OK)
+    if (e->type == EVENT_PURCHASE && add_purchase(u, e) != PENCHANT_OK)
         return PENCHANT_ENOMEM;
     if (!event_type_wanted(e->type) && !event_dislikes(e->type, e->value))
         return PENCHANT_OK;

@@ -25,6 +25,7 @@ enum { USER_STATES_SHARDS = 64, USER_STATES_RECENT_MIN = 256 };
 
 struct user_purchase {
     uint32_t item, count; /* bought and not refunded */
+    float spent;          /* on them, as far as their prices were told */
 };
 
 struct user_state {

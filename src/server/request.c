@@ -118,7 +118,7 @@ void request_failed(struct request *r, const struct penchant_error *err)
     if (err->status == PENCHANT_EINVALID || too_much) {
         request_fault(r, err->index, 0, err->field, err->text);
         request_problem(r, 422, "%s", err->text);
-    } else if (err->status == PENCHANT_ENOTFOUND) {
+    } else if (err->status == PENCHANT_ENOTFOUND || err->status == PENCHANT_ENOMODEL) {
         request_problem(r, 404, "%s", err->text);
     } else {
         const bool later =

@@ -18,6 +18,8 @@ const struct route routes[] = {
     {"GET", "/v1/users/{user_id}/interests", route_interests, false},
     {"GET", "/v1/users/{user_id}", route_get_user, false},
     {"DELETE", "/v1/users/{user_id}", route_delete_user, false},
+    {"GET", "/v1/segments", route_segments, false},
+    {"GET", "/v1/segments/{segment}", route_segment, false},
     {"GET", "/healthz", route_healthz, true},
     {"GET", "/readyz", route_readyz, true},
     {"GET", "/metrics", route_metrics, false},

@@ -61,6 +61,11 @@ void route_get_user(struct request *r)
     json_key_uint(&w, "events", user->events);
     write_time(&w, "first_timestamp", user->first_us);
     write_time(&w, "last_timestamp", user->last_us);
+    json_key(&w, "segment");
+    if (user->segment >= 0)
+        json_int(&w, user->segment);
+    else
+        json_text(&w, NULL);
     json_key(&w, "recent");
     json_begin_array(&w);
     for (size_t i = 0; i < user->n_recent; i++)
