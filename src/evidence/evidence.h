@@ -54,7 +54,10 @@ struct evidence_query {
     const float *vector;       /* (dim) what the sequence model makes of them, or NULL */
     const float *item_vectors; /* (n_indexed, dim), or NULL without a model */
     const struct topk_index *index; /* over item_vectors */
-    uint32_t dim, n_indexed;        /* items numbered past n_indexed have no vector yet */
+    uint32_t dim, n_indexed; /* items numbered past n_indexed came after the model: */
+    /* what it makes of their content, row 0 is item n_indexed, all zero where nothing is
+       known; NULL: of none; its index is not used */
+    const struct evidence_content *newcomers;
     const struct evidence_content *content; /* NULL: nothing is known of any item */
     const float *asked; /* (content->dim) of length 1: what the newest search was for */
     float asked_weight; /* (0, 1]: how much of it is left; 0 without `asked` */
