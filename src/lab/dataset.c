@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "behaviour/event.h"
 #include "behaviour/import.h"
+#include "model/content.h"
 
 /* ---- reading -------------------------------------------------------------------- */
 
@@ -123,6 +124,9 @@ void dataset_release(struct dataset *d)
     free(d->attr_start);
     free(d->attr);
     free(d->attribute_name);
+    free(d->catalog_of);
+    free(d->content);
+    content_free(d->space);
     *d = (struct dataset){0};
 }
 
@@ -224,6 +228,8 @@ int dataset_number(struct dataset *d, const uint8_t *stage, uint64_t seed,
         for (uint64_t i = 0; i < h->n; i++)
             h->item[i] = number[h->item[i]];
         status = lay_attributes(d, order, err);
+        d->catalog_of = order;
+        order = NULL;
     }
     free(order);
     free(number);

@@ -11,6 +11,7 @@
 #ifndef LAB_DATASET_H
 #define LAB_DATASET_H
 
+#include "base/pool.h"
 #include "behaviour/catalog.h"
 #include "behaviour/history.h"
 
@@ -37,6 +38,11 @@ struct dataset {
     uint32_t *attr_start, *attr; /* (n_items + 1) attributes as CSR; NULL without any */
     uint32_t n_attributes;
     char **attribute_name; /* (n_attributes) the texts are the catalogue's */
+    uint32_t *catalog_of;  /* (n_items) the number of each in the catalogue */
+    /* By dataset_describe(); NULL when no item says anything. */
+    struct content_space *space;
+    float *content; /* (n_items, content_dim) model/content.h */
+    uint32_t content_dim;
 };
 
 /* On failure *d is empty. The result is the caller's to release. */
@@ -55,5 +61,12 @@ void dataset_keep(struct dataset *d, const bool *keep);
  */
 int dataset_number(struct dataset *d, const uint8_t *stage, uint64_t seed,
                    struct penchant_error *err);
+
+/*
+ * Fits a content space on the texts of the items [0, n_fit), as they are numbered now, and
+ * describes all items in it. Once only.
+ */
+int dataset_describe(struct dataset *d, uint32_t n_fit, struct pool *pool,
+                     struct penchant_error *err);
 
 #endif

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "lab/protocol_cold.h"
 
 static const char *const names[] = {"leave-one-out", "sessions", "temporal",
-                                    "prequential"};
+                                    "prequential", "cold-items"};
 
 int protocol_parse(const char *name, enum protocol_kind *kind, struct penchant_error *err)
 {
@@ -18,8 +19,8 @@ int protocol_parse(const char *name, enum protocol_kind *kind, struct penchant_e
         }
     return error_field(
         err, PENCHANT_EINVALID, 0, "protocol",
-        "no protocol is called \"%s\"; there are leave-one-out, sessions, temporal "
-        "and prequential",
+        "no protocol is called \"%s\"; there are leave-one-out, sessions, temporal, "
+        "prequential and cold-items",
         name);
 }
 
@@ -111,6 +112,7 @@ static int assign_stages(struct protocol *p, struct penchant_error *err)
         return error_memory(err);
     switch (p->o.kind) {
     case PROTOCOL_LEAVE_ONE_OUT:
+    case PROTOCOL_COLD_ITEMS:
         stage_leave_one_out(h, p->stage);
         return PENCHANT_OK;
     case PROTOCOL_SESSIONS:
@@ -153,18 +155,27 @@ static int forget_test(struct protocol *p, struct penchant_error *err)
     return PENCHANT_OK;
 }
 
+/* Whether a list holds only what is new to the user, out of all items there are. */
+static bool ranks_new_only(enum protocol_kind kind)
+{
+    return kind == PROTOCOL_LEAVE_ONE_OUT || kind == PROTOCOL_COLD_ITEMS;
+}
+
 int protocol_init(struct protocol *p, struct dataset *d, const struct protocol_options *o,
                   struct penchant_error *err)
 {
-    *p = (struct protocol){
-        .o = *o, .data = d, .exclude_seen = o->kind == PROTOCOL_LEAVE_ONE_OUT};
+    *p = (struct protocol){.o = *o, .data = d, .exclude_seen = ranks_new_only(o->kind)};
     int status = assign_stages(p, err);
     if (!status)
         status = check_cases(p, err);
     if (!status && o->report != STAGE_TEST)
         status = forget_test(p, err);
-    if (!status)
+    if (!status && o->kind == PROTOCOL_COLD_ITEMS) {
+        status = protocol_number_cold(p, err);
+    } else if (!status) {
         status = dataset_number(d, p->stage, o->seed, err);
+        p->n_warm = d->history.n_items;
+    }
     if (status)
         protocol_release(p);
     return status;
@@ -178,9 +189,15 @@ void protocol_release(struct protocol *p)
 
 uint32_t protocol_known(const struct protocol *p, enum protocol_stage stage)
 {
-    if (p->o.kind == PROTOCOL_LEAVE_ONE_OUT)
+    if (ranks_new_only(p->o.kind))
         return p->data->history.n_items;
     return p->data->n_items[stage - 1];
+}
+
+uint32_t protocol_learned(const struct protocol *p)
+{
+    const uint32_t known = protocol_known(p, STAGE_TEST);
+    return known < p->n_warm ? known : p->n_warm;
 }
 
 /* ---- places --------------------------------------------------------------------- */
@@ -218,6 +235,7 @@ static bool is_case(const struct protocol *p, uint64_t first, uint64_t i)
 {
     switch (p->o.kind) {
     case PROTOCOL_LEAVE_ONE_OUT:
+    case PROTOCOL_COLD_ITEMS:
         return true;
     case PROTOCOL_SESSIONS:
         return i - first >= p->o.min_prefix;
@@ -315,6 +333,8 @@ static void copy_events(const struct protocol *p, struct history *h, uint64_t *t
         for (uint64_t i = from->start[u]; i < from->start[u + 1]; i++) {
             if (p->stage[i] == STAGE_TEST)
                 break;
+            if (from->item[i] >= p->n_warm)
+                continue;
             h->item[h->n] = from->item[i];
             h->type[h->n] = from->type[i];
             h->ts_us[h->n++] = from->ts_us[i];
@@ -330,8 +350,7 @@ int protocol_training(const struct protocol *p, struct history *h, uint64_t **tr
                       struct penchant_error *err)
 {
     const struct history *from = &p->data->history;
-    *h = (struct history){.n_items = protocol_known(p, STAGE_TEST),
-                          .has_clock = from->has_clock};
+    *h = (struct history){.n_items = protocol_learned(p), .has_clock = from->has_clock};
     h->start = calloc((size_t)from->n_users + 1, sizeof(*h->start));
     h->item = malloc(from->n * sizeof(*h->item));
     h->type = malloc(from->n * sizeof(*h->type));

@@ -13,6 +13,9 @@
  *                  of the rest VALIDATION; nothing is excluded; needs a clock
  *   prequential    the same stages, but every TEST event is a case and is learned from
  *                  after it was predicted (lab/prequential.h)
+ *   cold-items     leave-one-out, but a share of the items, by a hash of their names, is
+ *                  new: of their events only those that are reported are left in the log,
+ *                  so nothing is learned, counted or chosen by them; all items are ranked
  *
  * The report is on TEST or on VALIDATION. In the second case TEST events are taken out of
  * the log before anything is learned, counted or even numbered from it.
@@ -26,7 +29,8 @@ enum protocol_kind {
     PROTOCOL_LEAVE_ONE_OUT,
     PROTOCOL_SESSIONS,
     PROTOCOL_TEMPORAL,
-    PROTOCOL_PREQUENTIAL
+    PROTOCOL_PREQUENTIAL,
+    PROTOCOL_COLD_ITEMS
 };
 enum protocol_stage { STAGE_FIT, STAGE_VALIDATION, STAGE_TEST };
 
@@ -35,6 +39,7 @@ struct protocol_options {
     enum protocol_stage report; /* STAGE_VALIDATION or STAGE_TEST */
     uint32_t min_prefix;        /* sessions: events before a case, at least 1 */
     double test_share;          /* temporal: in (0, 1) */
+    double cold_share;          /* cold-items: in (0, 1) */
     uint64_t seed;
 };
 
@@ -43,6 +48,7 @@ struct protocol {
     struct dataset *data; /* borrowed; numbered, without TEST when that is not reported */
     uint8_t *stage;       /* (history.n) enum protocol_stage */
     bool exclude_seen;
+    uint32_t n_warm; /* items [n_warm, n_items) are hidden; only cold-items hides any */
 };
 
 /* Assigns the stages and numbers the data, which must outlive the protocol. */
@@ -58,6 +64,9 @@ const char *protocol_name(enum protocol_kind kind);
 /* How many items are known once everything before `stage` has been seen: [0, result). All
    items of the log are, where a protocol ranks them all. */
 uint32_t protocol_known(const struct protocol *p, enum protocol_stage stage);
+
+/* The items that the model is given: [0, result). */
+uint32_t protocol_learned(const struct protocol *p);
 
 /* Places in the history and whose they are. */
 struct places {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "learn/train.h"
+#include "model/item_content.h"
 
 /* ---- one case ------------------------------------------------------------------- */
 
@@ -79,6 +80,7 @@ struct evidence_query run_put_case(const struct run *r, struct bench *b, size_t 
         q.item_vectors = r->item_vectors;
         q.index = r->index;
         q.n_indexed = r->known < m->config.n_items ? r->known : m->config.n_items;
+        q.newcomers = r->newcomers.n ? &r->newcomers : NULL;
     }
     return q;
 }
@@ -137,6 +139,9 @@ int run_begin_cases(struct run *r, const struct places *cases, enum protocol_sta
     r->vectors = NULL;
     if (!m)
         return PENCHANT_OK;
+    if (r->fresh && r->known > m->config.n_items)
+        r->newcomers = (struct evidence_content){
+            .vectors = r->fresh, .n = r->known - m->config.n_items, .dim = m->config.dim};
     r->vectors = calloc(cases->n + 1, m->config.dim * sizeof(*r->vectors));
     if (!r->vectors ||
         train_vectors(m, &r->p->data->history, cases->at, cases->n, r->pool, r->vectors))
@@ -154,6 +159,28 @@ void places_thin(struct places *cases, size_t most)
     }
     if (step > 1)
         cases->n = n;
+}
+
+/* Vectors of the items that the model was not given. */
+static int place_newcomers(struct run *r)
+{
+    const struct dataset *d = r->p->data;
+    const struct model *m = r->o->model;
+    const uint32_t first = m->config.n_items, n = d->history.n_items;
+    const size_t dim = m->config.dim;
+    if (!m->content || n <= first || !d->content)
+        return PENCHANT_OK;
+    float *token = malloc(dim * sizeof(*token));
+    r->fresh = calloc(n - first, dim * sizeof(*r->fresh));
+    for (uint32_t i = first; token && r->fresh && i < n; i++) {
+        const uint32_t at = d->attr_start ? d->attr_start[i] : 0;
+        const uint32_t n_attr = m->attr_start ? d->attr_start[i + 1] - at : 0;
+        item_content_new_item(m, d->content + (size_t)i * d->content_dim, d->attr + at,
+                              n_attr, token, r->fresh + (i - first) * dim);
+    }
+    const bool done = token && r->fresh;
+    free(token);
+    return done ? PENCHANT_OK : PENCHANT_ENOMEM;
 }
 
 /* ---- life ----------------------------------------------------------------------- */
@@ -181,6 +208,8 @@ int run_init(struct run *r, const struct protocol *p, const struct score_options
         if (!r->item_vectors)
             return error_memory(err);
         model_item_vectors(o->model, r->item_vectors);
+        if (place_newcomers(r))
+            return error_memory(err);
     }
     const struct evidence_options counts = {.has_clock = p->data->history.has_clock,
                                             .half_life_days = EVIDENCE_HALF_LIFE_DAYS};
@@ -197,6 +226,7 @@ void run_release(struct run *r)
     free(r->bench);
     free(r->items);
     free(r->item_vectors);
+    free(r->fresh);
     free(r->vectors);
     pool_free(r->pool);
 }

@@ -37,6 +37,8 @@ struct run {
     struct bench *bench; /* (threads) */
     uint32_t threads;
     float *item_vectors; /* (model's n_items, dim), or NULL */
+    float *fresh; /* (items past the model's, dim), or NULL: its content tells of none */
+    struct evidence_content newcomers; /* those of the known items */
     struct topk_index
         *index;      /* over those of the known items, while weights are fitted */
     uint32_t *items; /* 0, 1, .. */

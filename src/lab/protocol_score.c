@@ -24,7 +24,8 @@ static int fit_fold(struct run *r, uint32_t fold, struct evidence_weights *out,
     int status = PENCHANT_OK;
     fit_cases_init(&fit);
     for (size_t c = 0; c < r->cases->n && !status; c++) {
-        if (fold != EVERYONE && r->cases->user[c] % 2 != fold)
+        if ((fold != EVERYONE && r->cases->user[c] % 2 != fold) ||
+            h->item[r->cases->at[c]] >= r->p->n_warm) /* hidden: chosen by nobody */
             continue;
         const struct evidence_query q = run_put_case(r, b, c);
         status = fit_cases_add_query(&fit, &r->evidence, r->o->mask, &q, FIT_CANDIDATES,
@@ -117,6 +118,18 @@ static int keep_ranks(const struct run *r, const uint32_t *rank, struct metrics 
     return status;
 }
 
+/* Hidden items and the others apart; every user has one case. */
+static int part_ranks(const struct run *r, uint32_t source, struct protocol_scores *out)
+{
+    const uint32_t *item = r->p->data->history.item;
+    int status = PENCHANT_OK;
+    for (size_t c = 0; c < r->cases->n && !status; c++)
+        status = metrics_add(item[r->cases->at[c]] < r->p->n_warm ? &out->warm[source]
+                                                                  : &out->cold[source],
+                             r->rank[source][c]);
+    return status;
+}
+
 static void count_targets(const struct run *r, struct protocol_scores *out)
 {
     const struct history *h = &r->p->data->history;
@@ -154,6 +167,10 @@ static int rank_cases(struct run *r, struct protocol_scores *out,
     for (uint32_t s = 0; s < EVIDENCE_SOURCES && !status; s++)
         if (out->scored >> s & 1)
             status = keep_ranks(r, r->rank[s], &out->alone[s]);
+    for (uint32_t s = 0; s <= EVIDENCE_SOURCES && !status; s++)
+        if (r->p->o.kind == PROTOCOL_COLD_ITEMS &&
+            (s == EVIDENCE_SOURCES || out->scored >> s & 1))
+            status = part_ranks(r, s, out);
     return status ? error_memory(err) : PENCHANT_OK;
 }
 
@@ -190,6 +207,10 @@ void protocol_scores_release(struct protocol_scores *s)
     metrics_release(&s->sum);
     for (uint32_t i = 0; i < EVIDENCE_SOURCES; i++)
         metrics_release(&s->alone[i]);
+    for (uint32_t i = 0; i <= EVIDENCE_SOURCES; i++) {
+        metrics_release(&s->warm[i]);
+        metrics_release(&s->cold[i]);
+    }
     *s = (struct protocol_scores){0};
 }
 

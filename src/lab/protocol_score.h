@@ -31,6 +31,9 @@ struct protocol_scores {
     size_t seen_targets; /* items the user had before, where those are excluded: misses */
     struct metrics sum;  /* of the weighted sum over the mask */
     struct metrics alone[EVIDENCE_SOURCES]; /* of those in `scored` */
+    /* cold-items: the same over the cases of known and of hidden items; the last is the
+       sum's */
+    struct metrics warm[EVIDENCE_SOURCES + 1], cold[EVIDENCE_SOURCES + 1];
     uint32_t scored;                 /* the mask, and the counting sources always */
     struct evidence_weights weights; /* fitted on all validation cases */
 };

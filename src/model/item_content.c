@@ -164,14 +164,16 @@ bool item_content_new_item(const struct model *m, const float *z, const uint32_t
 {
     const struct kernels *k = kernels_get();
     const size_t d = m->config.dim;
-    memset(token, 0, d * sizeof(*token));
-    if (z && m->content)
-        item_content_vector(m, z, token);
+    if (!m->content || !item_content_vector(m, z, token)) {
+        memset(token, 0, d * sizeof(*token));
+        memset(scored, 0, d * sizeof(*scored));
+        return false;
+    }
     for (uint32_t a = 0; a < n_attr; a++)
         k->add_scaled(token, model_at(m, &m->attribute) + attr[a] * d,
                       model_attribute_weight(n_attr), d);
     memcpy(scored, token, d * sizeof(*scored));
     if (m->config.normalise)
         k->scale(scored, model_unit_scale(scored, d) / m->config.temperature, d);
-    return !says_nothing(token, d);
+    return true;
 }

@@ -41,9 +41,10 @@ bool item_content_has(const struct model *m, uint32_t i);
 void item_content_bound(struct model *m, uint32_t i);
 
 /*
- * The vector of an item that is not in the model, from z (NULL: no content) and those of
- * its attributes that the model knows: without normalisation into token (d), as scores use
- * it into scored (d). False and all zero when nothing speaks for it.
+ * The vector of an item that is not in the model, from z and those of its attributes that
+ * the model knows: without normalisation into token (d), as scores use it into scored (d).
+ * False and all zero when z says nothing or the model has no content: attributes alone do
+ * not tell where an item stands.
  */
 bool item_content_new_item(const struct model *m, const float *z, const uint32_t *attr,
                            uint32_t n_attr, float *token, float *scored);

@@ -226,6 +226,8 @@ void model_initialise(struct model *m, uint64_t seed)
     rng_init(&in.rng, seed, 1);
     model_each_tensor(m, initialise_tensor, &in);
     const size_t d = m->config.dim;
+    if (m->content && m->attribute.rows)
+        memset(model_at(m, &m->attribute), 0, m->attribute.rows * d * sizeof(float));
     for (uint32_t i = 0; m->content && i < m->config.n_items; i++)
         if (item_content_has(m, i))
             memset(m->param + m->item.offset + i * d, 0, d * sizeof(float));

@@ -104,8 +104,9 @@ int model_name_attributes(struct model *m, char *const *name);
 /* A copy with its own slab; NULL when out of memory. */
 struct model *model_clone(const struct model *m);
 
-/* Random initial values: normal 0.02 for tables and weights, norms at identity, 0 for E of
-   the items with content (so that is set first). */
+/* Random initial values: normal 0.02 for tables and weights, norms at identity. With
+   content (which is set first) 0 for attributes and for E of the items that have it, so that
+   what no event names says nothing. */
 void model_initialise(struct model *m, uint64_t seed);
 
 /* Every tensor that is present, in slab order; calls fn until it answers non-zero. */
