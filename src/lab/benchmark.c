@@ -9,13 +9,17 @@
 #include "base/json_writer.h"
 #include "base/progress.h"
 #include "cli/train_options.h"
+#include "lab/cold_report.h"
 #include "lab/lab.h"
 #include "lab/prequential.h"
 #include "lab/protocol_score.h"
+#include "lab/report_json.h"
 #include "learn/train.h"
 
 static const char COMMAND[] = "benchmark";
-static const uint32_t CUTS[3] = {5, 10, 20};
+
+/* Sources that go by what items say of themselves. */
+static const uint32_t CONTENT_SOURCES = 0;
 
 struct benchmark {
     /* as asked */
@@ -32,6 +36,7 @@ struct benchmark {
     struct penchant_train_report trained;
     struct protocol_scores scores;
     struct prequential_scores through_time; /* prequential alone */
+    struct protocol_scores without;         /* content; cold-items alone */
     long peak_kb;                           /* of the process when training ended */
 };
 
@@ -41,7 +46,7 @@ static int parse(struct benchmark *b, int argc, char **argv)
 {
     const struct cli_option options[] = {
         {"protocol", 0, CLI_STRING, &b->protocol, "P", NULL, 0, 0,
-         "leave-one-out, sessions, temporal or prequential"},
+         "leave-one-out, sessions, temporal, prequential or cold-items"},
         {"events", 0, CLI_STRING, &b->events, "F", NULL, 0, 0, "the log"},
         {"items", 0, CLI_STRING, &b->items, "F", NULL, 0, 0,
          "what is known of the items"},
@@ -57,6 +62,8 @@ static int parse(struct benchmark *b, int argc, char **argv)
          "sessions: events before a case"},
         {"test-share", 0, CLI_DOUBLE, &b->how.test_share, "X", NULL, 0.001, 0.9,
          "temporal (default .1), prequential (.5): share of the events after the split"},
+        {"cold-share", 0, CLI_DOUBLE, &b->how.cold_share, "X", NULL, 0.001, 0.9,
+         "cold-items: share of the items that is hidden"},
         CLI_TRAIN_ROWS(&b->learn),
         CLI_JSON(&b->json),
         CLI_QUIET(&b->quiet),
@@ -85,7 +92,8 @@ static int check(struct benchmark *b)
     if (!b->protocol)
         return cli_fail(
             CLI_USAGE, COMMAND,
-            "which --protocol: leave-one-out, sessions, temporal or prequential?");
+            "which --protocol: leave-one-out, sessions, temporal, prequential or "
+            "cold-items?");
     if (protocol_parse(b->protocol, &b->how.kind, &err) ||
         evidence_parse(b->sources, &b->mask, &err))
         return cli_fail(CLI_USAGE, COMMAND, "%s", err.text);
@@ -115,6 +123,17 @@ static void complain(void *cookie, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
+/* What the items say of themselves, in a space that only knows those of the model. */
+static int describe(struct benchmark *b, struct penchant_error *err)
+{
+    struct pool *pool = pool_new(b->learn.threads);
+    if (!pool)
+        return error_memory(err);
+    const int status = dataset_describe(&b->data, protocol_learned(&b->split), pool, err);
+    pool_free(pool);
+    return status;
+}
+
 static int read_data(struct benchmark *b, struct penchant_error *err)
 {
     const bool sessions = b->how.kind == PROTOCOL_SESSIONS;
@@ -128,8 +147,10 @@ static int read_data(struct benchmark *b, struct penchant_error *err)
         .complain = complain,
         .cookie = &b->progress,
     };
-    const int status = dataset_read(&b->data, &o, err);
-    return status ? status : protocol_init(&b->split, &b->data, &b->how, err);
+    int status = dataset_read(&b->data, &o, err);
+    if (!status)
+        status = protocol_init(&b->split, &b->data, &b->how, err);
+    return status ? status : describe(b, err);
 }
 
 static int train(struct benchmark *b, struct penchant_error *err)
@@ -149,6 +170,8 @@ static int train(struct benchmark *b, struct penchant_error *err)
         .n_attributes = b->data.n_attributes,
         .n_types = b->data.n_types,
         .attribute_name = b->data.attribute_name,
+        .content = b->data.content,
+        .content_dim = b->data.content_dim,
     };
     b->learn.progress = progress_show;
     b->learn.cookie = &b->progress;
@@ -157,6 +180,31 @@ static int train(struct benchmark *b, struct penchant_error *err)
         status = train_run(&b->model, &data, &o, &b->trained, err);
     history_release(&history);
     free(train_end);
+    return status;
+}
+
+/* The same engine once more as it would be if no item said anything of itself. */
+static int compare(struct benchmark *b, struct penchant_error *err)
+{
+    const struct penchant_train_report trained = b->trained;
+    struct score_options o = {.mask = b->mask & ~CONTENT_SOURCES,
+                              .threads = b->learn.threads,
+                              .progress = progress_show,
+                              .cookie = &b->progress};
+    struct model *with = b->model;
+    const char *asked = b->learn.content;
+    int status = PENCHANT_OK;
+    b->model = NULL;
+    b->learn.content = "off";
+    if (with)
+        status = train(b, err);
+    o.model = b->model;
+    if (!status)
+        status = protocol_score(&b->without, &b->split, &o, err);
+    model_free(b->model);
+    b->model = with;
+    b->learn.content = asked;
+    b->trained = trained;
     return status;
 }
 
@@ -189,36 +237,13 @@ static int work(struct benchmark *b, struct penchant_error *err)
     cli_stop = 0;
     if (!status)
         status = score(b, err);
+    if (!status && b->how.kind == PROTOCOL_COLD_ITEMS)
+        status = compare(b, err);
     progress_end(&b->progress);
     return status;
 }
 
 /* ---- the report ----------------------------------------------------------------- */
-
-static void json_metric(struct json_writer *w, const char *name, struct penchant_metric m)
-{
-    json_key(w, name);
-    json_begin_object(w);
-    json_key_double(w, "value", m.value, 6);
-    json_key_double(w, "low", m.low, 6);
-    json_key_double(w, "high", m.high, 6);
-    json_end_object(w);
-}
-
-static void json_quality(struct json_writer *w, const char *key, const struct metrics *m)
-{
-    static const char *const kind[3] = {
-        [METRICS_HR] = "hr", [METRICS_NDCG] = "ndcg", [METRICS_MRR] = "mrr"};
-    json_key(w, key);
-    json_begin_object(w);
-    for (int k = METRICS_HR; k <= METRICS_MRR; k++)
-        for (int i = 0; i < 3; i++) {
-            char name[16];
-            snprintf(name, sizeof(name), "%s@%u", kind[k], CUTS[i]);
-            json_metric(w, name, metrics_of(m, (enum metrics_kind)k, CUTS[i]));
-        }
-    json_end_object(w);
-}
 
 /* The metric by which the literature of the protocol compares. */
 static enum evidence_id best_single(const struct benchmark *b)
@@ -240,9 +265,10 @@ static void json_over_best(struct json_writer *w, const struct benchmark *b)
     json_key(w, "over_best_single");
     json_begin_object(w);
     json_key_string(w, "source", evidence_sources[best]->name);
-    json_metric(w, "ndcg@10",
-                metrics_difference(&b->scores.sum, alone, METRICS_NDCG, 10));
-    json_metric(w, "mrr@20", metrics_difference(&b->scores.sum, alone, METRICS_MRR, 20));
+    report_json_metric(w, "ndcg@10",
+                       metrics_difference(&b->scores.sum, alone, METRICS_NDCG, 10));
+    report_json_metric(w, "mrr@20",
+                       metrics_difference(&b->scores.sum, alone, METRICS_MRR, 20));
     json_end_object(w);
 }
 
@@ -268,15 +294,15 @@ static void json_training(struct json_writer *w, const struct benchmark *b)
 
 static void json_sources(struct json_writer *w, const struct benchmark *b)
 {
-    json_quality(w, "model", &b->scores.sum);
+    report_json_quality(w, "model", &b->scores.sum);
     json_key(w, "baselines");
     json_begin_object(w);
     for (int s = 0; s < EVIDENCE_SOURCES; s++)
         if (s != EVIDENCE_SEQUENCE && b->scores.scored >> s & 1)
-            json_quality(w, evidence_sources[s]->name, &b->scores.alone[s]);
+            report_json_quality(w, evidence_sources[s]->name, &b->scores.alone[s]);
     json_end_object(w);
     if (b->model)
-        json_quality(w, "sequence", &b->scores.alone[EVIDENCE_SEQUENCE]);
+        report_json_quality(w, "sequence", &b->scores.alone[EVIDENCE_SEQUENCE]);
     if (is_single(b->mask))
         return;
     json_over_best(w, b);
@@ -287,6 +313,12 @@ static void json_sources(struct json_writer *w, const struct benchmark *b)
             json_key_double(w, evidence_sources[s]->name, (double)b->scores.weights.w[s],
                             6);
     json_end_object(w);
+}
+
+static struct cold_report cold_part(const struct benchmark *b)
+{
+    return (struct cold_report){
+        .split = &b->split, .with = &b->scores, .without = &b->without, .mask = b->mask};
 }
 
 static void report_json(struct buf *out, const struct benchmark *b)
@@ -301,6 +333,11 @@ static void report_json(struct buf *out, const struct benchmark *b)
     json_key_uint(&w, "unknown_targets", b->scores.unknown_targets);
     json_key_uint(&w, "seen_targets", b->scores.seen_targets);
     json_sources(&w, b);
+    if (b->how.kind == PROTOCOL_COLD_ITEMS) {
+        const struct cold_report cold = cold_part(b);
+        json_key_double(&w, "cold_share", b->how.cold_share, 6);
+        cold_report_json(&w, &cold);
+    }
     json_training(&w, b);
     json_key_string(&w, "sources", b->sources);
     json_key_uint(&w, "seed", b->how.seed);
@@ -343,6 +380,11 @@ static void report_text(struct buf *out, const struct benchmark *b)
         buf_printf(out, "\nover %s alone: NDCG@10 %+.4f [%+.4f, %+.4f]",
                    evidence_sources[best]->name, d.value, d.low, d.high);
     }
+    if (b->how.kind == PROTOCOL_COLD_ITEMS) {
+        const struct cold_report cold = cold_part(b);
+        buf_puts(out, "\n");
+        cold_report_text(out, &cold);
+    }
     if (b->model)
         buf_printf(out,
                    "\n%s: dim %u, %u blocks, %u heads, length %u, %s loss; %u epochs in "
@@ -362,9 +404,9 @@ static void json_live_over(struct json_writer *w, const struct metrics *live,
     const double base = metrics_ndcg(frozen, 10).value;
     const struct penchant_metric d = metrics_difference(live, frozen, METRICS_NDCG, 10);
     json_begin_object(w);
-    json_metric(w, "ndcg@10", d);
-    json_metric(w, "hr@10", metrics_difference(live, frozen, METRICS_HR, 10));
-    json_metric(w, "mrr@20", metrics_difference(live, frozen, METRICS_MRR, 20));
+    report_json_metric(w, "ndcg@10", d);
+    report_json_metric(w, "hr@10", metrics_difference(live, frozen, METRICS_HR, 10));
+    report_json_metric(w, "mrr@20", metrics_difference(live, frozen, METRICS_MRR, 20));
     json_key_double(w, "ndcg@10_relative", base > 0 ? d.value / base : NAN, 6);
     json_end_object(w);
 }
@@ -376,7 +418,8 @@ static void json_parts(struct json_writer *w, const struct prequential_scores *s
     for (int i = 0; i < PREQUENTIAL_PARTS; i++) {
         json_begin_object(w);
         for (int shop = 0; shop < SHOPS; shop++)
-            json_metric(w, prequential_names[shop], metrics_ndcg(&s->part[i][shop], 10));
+            report_json_metric(w, prequential_names[shop],
+                               metrics_ndcg(&s->part[i][shop], 10));
         json_end_object(w);
     }
     json_end_array(w);
@@ -395,7 +438,7 @@ static void time_json(struct buf *out, const struct benchmark *b)
     json_key_uint(&w, "new_users", s->new_users);
     json_key_uint(&w, "unknown_targets", s->unknown_targets);
     for (int shop = 0; shop < SHOPS; shop++)
-        json_quality(&w, prequential_names[shop], &s->shop[shop]);
+        report_json_quality(&w, prequential_names[shop], &s->shop[shop]);
     json_key(&w, "live_over_frozen_counts");
     json_live_over(&w, &s->shop[SHOP_LIVE], &s->shop[SHOP_FROZEN_COUNTS]);
     json_key(&w, "live_over_frozen_state");
@@ -480,6 +523,7 @@ int cmd_benchmark(int argc, char **argv)
     struct benchmark b = {.sources = "all", .report = "test"};
     struct penchant_error err = {0};
     b.how.min_prefix = 1;
+    b.how.cold_share = 0.1;
     penchant_train_options_default(&b.learn);
     int status = parse(&b, argc, argv);
     if (status != CLI_CONTINUE)
@@ -489,6 +533,7 @@ int cmd_benchmark(int argc, char **argv)
         return status;
     status = work(&b, &err) ? cli_fail_error(COMMAND, &err) : report(&b);
     protocol_scores_release(&b.scores);
+    protocol_scores_release(&b.without);
     prequential_scores_release(&b.through_time);
     protocol_release(&b.split);
     dataset_release(&b.data);
