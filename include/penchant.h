@@ -432,6 +432,47 @@ PENCHANT_API int penchant_import(struct penchant *p,
 PENCHANT_API int penchant_export(struct penchant *p, const char *events,
                                  const char *items, struct penchant_error *err);
 
+struct penchant_vectors_options {
+    const char *vectors; /* NumPy, safetensors or JSON lines file */
+    const char *ids;     /* one item_id a line for each row of a table; NULL: none */
+    const char *items;   /* without ids: the item file whose order the rows have */
+    const char *name;    /* what they are called: 1-31 characters [a-z0-9_.-] */
+    double weight;       /* beside the 1 of the items' own text; default 1, at most 100 */
+    bool check;          /* report as if all were taken, and keep nothing */
+    penchant_progress_fn *progress;
+    void *cookie;
+    uint64_t reserved[4];
+};
+
+struct penchant_vectors_report {
+    uint64_t rows, vectors; /* in the file; kept */
+    uint64_t unknown;       /* left out: of items that the shop does not know */
+    uint64_t empty;         /* left out: all zero, which says nothing */
+    uint32_t dim;
+    double seconds;
+};
+
+PENCHANT_API void penchant_vectors_options_default(struct penchant_vectors_options *o);
+
+/*
+ * Reads one vector per item under a name, which replaces those of that name, in one
+ * transaction: all of them, or on any failure nothing. Items without one are fine. Up to 8
+ * names, vectors of up to 4096 numbers. docs/import.md tells what is read.
+ */
+PENCHANT_API int penchant_import_vectors(struct penchant *p,
+                                         const struct penchant_vectors_options *o,
+                                         struct penchant_vectors_report *out,
+                                         struct penchant_error *err);
+
+/* Removes the vectors of a name; PENCHANT_ENOTFOUND when there are none. */
+PENCHANT_API int penchant_remove_vectors(struct penchant *p, const char *name,
+                                         struct penchant_error *err);
+
+/* Writes the vectors of a name back as JSON lines that import reads ("-": standard
+   output). */
+PENCHANT_API int penchant_export_vectors(struct penchant *p, const char *name,
+                                         const char *path, struct penchant_error *err);
+
 struct penchant_train_options {
     const char *dir;    /* the shop's folder */
     double minutes;     /* bound on training; 0: until validation stops improving */

@@ -144,6 +144,47 @@ static int dump_slate(void *out, const struct store_slate *s)
     return 0;
 }
 
+struct vectors_dump {
+    struct buf *out;
+    char name[8][16];
+    uint32_t n, dim[8], present; /* the one that is scanned */
+    double weight[8];
+};
+
+static int dump_modality(void *cookie, const struct store_modality *m)
+{
+    struct vectors_dump *d = cookie;
+    assert_true(d->n < 8);
+    snprintf(d->name[d->n], sizeof(d->name[0]), "%s", m->name);
+    d->weight[d->n] = m->weight;
+    d->dim[d->n++] = m->dim;
+    return 0;
+}
+
+static int dump_vector(void *cookie, uint32_t item, const float *vector)
+{
+    struct vectors_dump *d = cookie;
+    buf_printf(d->out, "vector %u", item);
+    for (uint32_t i = 0; i < d->dim[d->present]; i++)
+        buf_printf(d->out, " %.9g", (double)vector[i]);
+    buf_puts(d->out, "\n");
+    return 0;
+}
+
+static void dump_vectors(const struct store_backend *ops, struct store *s,
+                         struct buf *out)
+{
+    struct vectors_dump d = {.out = out};
+    ok(ops->scan_modalities(s, dump_modality, &d, &err));
+    for (d.present = 0; d.present < d.n; d.present++) {
+        const char *name = d.name[d.present];
+        buf_printf(out, "modality %s %u %g\n", name, d.dim[d.present],
+                   d.weight[d.present]);
+        ok(ops->scan_vectors(s, name, dump_vector, &d, &err));
+    }
+    ok(ops->scan_vectors(s, "no such name", dump_vector, &d, &err));
+}
+
 static char *dump(const struct store_backend *ops, struct store *s)
 {
     struct buf out;
@@ -161,9 +202,19 @@ static char *dump(const struct store_backend *ops, struct store *s)
                (unsigned long long)n.events, (unsigned long long)n.users,
                (unsigned long long)n.items, (unsigned long long)n.slates,
                (unsigned long long)n.last_seq);
+    dump_vectors(ops, s, &out);
     char *text = strdup(out.data);
     buf_release(&out);
     return text;
+}
+
+static void assert_vectors(struct fixture *f, const char *want)
+{
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    dump_vectors(f->ops, f->store, &out);
+    assert_string_equal(out.data, want);
+    buf_release(&out);
 }
 
 static void assert_dump(struct fixture *f, const char *want)
@@ -233,6 +284,52 @@ static const char filled[] = "name 0 ann\nname 1 bob\nname 0 impression\nname 1 
                              "slate r2 6 -1 0 - 1:1\n"
                              "slate r3 7 0 0 -\n"
                              "clock 1 counts 2 2 2 3 last 2\n";
+
+/* Put into the present transaction; every number tells whose and where it is. */
+static void put_vectors(struct fixture *f, const char *name, uint32_t dim,
+                        const uint32_t *item, size_t n)
+{
+    const struct store_modality m = {name, dim, 0.5 + dim};
+    ok(f->ops->put_modality(f->store, &m, &err));
+    for (size_t i = 0; i < n; i++) {
+        float v[8];
+        for (uint32_t j = 0; j < dim; j++)
+            v[j] = (float)item[i] + (float)j / 8;
+        ok(f->ops->put_vector(f->store, item[i], v, &err));
+    }
+}
+
+static void test_store__vectors_are_replaced_as_a_whole(void **state)
+{
+    struct fixture *f = *state;
+    static const uint32_t a[] = {9, 2, 100000}, b[] = {7, 2};
+    const float other[] = {-1, -2};
+    begin(f);
+    put_vectors(f, "text", 3, a, 3);
+    put_vectors(f, "image", 2, b, 2);
+    ok(f->ops->put_vector(f->store, 7, other, &err)); /* the newest counts */
+    commit(f);
+    static const char both[] = "modality image 2 2.5\nvector 2 2 2.125\nvector 7 -1 -2\n"
+                               "modality text 3 3.5\nvector 2 2 2.125 2.25\n"
+                               "vector 9 9 9.125 9.25\n"
+                               "vector 100000 100000 100000.125 100000.25\n";
+    assert_vectors(f, both);
+    begin(f);
+    put_vectors(f, "text", 1, b, 1);
+    ok(f->ops->remove_modality(f->store, "image", &err));
+    ok(f->ops->remove_modality(f->store, "nothing", &err));
+    assert_vectors(f, "modality text 1 1.5\nvector 7 7\n");
+    f->ops->rollback(f->store);
+    assert_vectors(f, both);
+    begin(f);
+    assert_int_equal(f->ops->put_vector(f->store, 1, other, &err), PENCHANT_EINVALID);
+    put_vectors(f, "text", 1, b, 2);
+    ok(f->ops->remove_modality(f->store, "image", &err));
+    commit(f);
+    assert_vectors(f, "modality text 1 1.5\nvector 2 2\nvector 7 7\n");
+    const struct store_modality m = {"late", 1, 1};
+    assert_int_equal(f->ops->put_modality(f->store, &m, &err), PENCHANT_EINVALID);
+}
 
 static void test_store__gives_back_what_was_written(void **state)
 {
@@ -475,8 +572,15 @@ static void random_step(struct rng *r, const struct store_backend *ops, struct s
     } else if (what < 95) {
         ok(ops->add_event_id(s, id, &seen, &err));
         ok(ops->put_fact(s, "clock", seen ? "seen" : "new", &err));
-    } else {
+    } else if (what < 98) {
         ok(ops->put_fact(s, "clock", id & 1 ? text : NULL, &err));
+    } else {
+        const struct store_modality m = {id & 1 ? "text" : "image", 2, id};
+        const float v[] = {(float)id, (float)*seq};
+        ok(id < 4 ? ops->remove_modality(s, m.name, &err)
+                  : ops->put_modality(s, &m, &err));
+        for (uint32_t i = 0; id >= 4 && i < id; i += 3)
+            ok(ops->put_vector(s, 40 - i, v, &err));
     }
 }
 
@@ -634,6 +738,41 @@ static void execute(const char *path, const char *sql)
     sqlite3_close(db);
 }
 
+/* What an older program left: the same without the tables for vectors. */
+static void make_version_1(struct fixture *f)
+{
+    f->ops->close(f->store);
+    execute(f->path,
+            "DROP TABLE vectors; DROP TABLE modalities; PRAGMA user_version = 1");
+}
+
+static void test_store_sqlite__an_older_database_is_brought_up_to_date(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s;
+    static const uint32_t item[] = {1};
+    fill(f);
+    make_version_1(f);
+    const struct store_options reading = {.path = f->path, .read_only = true};
+    ok(f->ops->open(&s, &reading, &err)); /* which changes nothing */
+    char *have = dump(f->ops, s);
+    assert_string_equal(have, filled);
+    free(have);
+    f->ops->close(s);
+    f->store = open_at(f->ops, f->path);
+    assert_dump(f, filled);
+    begin(f);
+    put_vectors(f, "text", 1, item, 1);
+    commit(f);
+    assert_vectors(f, "modality text 1 1.5\nvector 1 1\n");
+    f->ops->close(f->store);
+    f->store = open_at(f->ops, f->path); /* once is enough */
+    assert_vectors(f, "modality text 1 1.5\nvector 1 1\n");
+    execute(f->path, "UPDATE vectors SET vector = x'0000803f00'");
+    assert_int_equal(f->ops->scan_vectors(f->store, "text", dump_vector, NULL, &err),
+                     PENCHANT_ECORRUPT);
+}
+
 static void test_store_sqlite__other_versions_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -641,9 +780,11 @@ static void test_store_sqlite__other_versions_are_refused(void **state)
     char other[128];
     const struct store_options o = {.path = f->path, .create = true};
     f->ops->close(f->store);
-    execute(f->path, "PRAGMA user_version = 2");
+    execute(f->path, "PRAGMA user_version = 3");
     assert_int_equal(f->ops->open(&s, &o, &err), PENCHANT_EVERSION);
-    execute(f->path, "PRAGMA user_version = 1");
+    execute(f->path, "PRAGMA user_version = -1");
+    assert_int_equal(f->ops->open(&s, &o, &err), PENCHANT_ECORRUPT);
+    execute(f->path, "PRAGMA user_version = 2");
     f->store = open_at(f->ops, f->path);
 
     snprintf(other, sizeof(other), "%s.other", f->path);
@@ -827,12 +968,14 @@ int main(void)
         BOTH(test_store__erases_users),
         BOTH(test_store__drops_events_of_its_transaction),
         BOTH(test_store__holds_the_largest_values),
+        BOTH(test_store__vectors_are_replaced_as_a_whole),
         FILE_ONLY(test_store__holds_what_memory_holds),
         FILE_ONLY(test_store_sqlite__is_the_same_after_reopening),
         FILE_ONLY(test_store_sqlite__erasure_leaves_no_bytes),
         FILE_ONLY(test_store_sqlite__a_reader_sees_one_moment),
         FILE_ONLY(test_store_sqlite__a_missing_file_is_not_found),
         FILE_ONLY(test_store_sqlite__other_versions_are_refused),
+        FILE_ONLY(test_store_sqlite__an_older_database_is_brought_up_to_date),
         FILE_ONLY(test_store_sqlite__people_can_read_it),
         FILE_ONLY(test_store_sqlite__a_damaged_file_is_told),
         FILE_ONLY(test_store_sqlite__kill_loses_no_acknowledged_event),

@@ -11,6 +11,7 @@
  *   items.c users.c    the catalogue and the shoppers as penchant.h shows them
  *   engine_interests.c what a shopper is interested in
  *   engine_import.c engine_export.c engine_status.c
+ *   engine_vectors.c modalities.c  imported vectors: into the store, in memory
  *   snapshot.c         the model in use
  *   lists.c            what to show: want.c for whom, shortlist.c what of
  *   shop_segments.c    groups of shoppers, kept up; segment_summary.c what they are
@@ -52,6 +53,7 @@ enum {
 };
 
 struct snapshot;      /* snapshot.c */
+struct modalities;    /* modalities.h */
 struct shop_segments; /* shop_segments.c */
 struct writer;        /* writer.c */
 
@@ -74,6 +76,8 @@ struct penchant {
     struct catalog catalog;
     bool has_clock; /* false: times only mean order; fixed once the log has an event */
     struct evidence evidence;
+    struct modalities *modalities; /* NULL: no vectors were imported */
+    uint64_t vectors_version;      /* counts up when they change */
 
     struct user_states *states; /* locks itself */
 
@@ -264,6 +268,11 @@ int engine_append_event(struct penchant *p, struct transaction *t, struct event 
 /* The row of an item as the store keeps it, and the way back; texts are borrowed. */
 struct store_item engine_store_item(const struct penchant_item *item);
 struct penchant_item engine_item_of_row(const struct store_item *row);
+
+/* ---- engine_vectors.c ---- */
+
+/* Reads the imported vectors of the store anew; while opening, or on the writer. */
+int engine_read_vectors(struct penchant *p, struct penchant_error *err);
 
 /* ---- snapshot.c ---- */
 

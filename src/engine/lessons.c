@@ -171,6 +171,8 @@ static int read_log(struct reading *r, struct store *store)
     if (!rc)
         rc = ops->scan_items(store, read_item, r, r->err);
     if (!rc)
+        rc = modalities_read(&l->modalities, store, l->catalog.ids.n, r->err);
+    if (!rc)
         rc = ops->scan_events(store, 0, read_event, r, r->err);
     if (!rc)
         rc = history_builder_finish(&r->builder, r->n_users, l->catalog.ids.n, h, r->err);
@@ -207,6 +209,7 @@ int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
 void lessons_release(struct lessons *l)
 {
     evidence_release(&l->evidence);
+    modalities_release(l->modalities);
     history_release(&l->history);
     catalog_release(&l->catalog);
     free(l->train_end);

@@ -10,6 +10,7 @@
 
 #include "behaviour/catalog.h"
 #include "behaviour/history.h"
+#include "engine/modalities.h"
 #include "engine/snapshot.h"
 #include "evidence/evidence.h"
 #include "learn/train.h"
@@ -25,7 +26,8 @@ struct lessons {
     uint64_t *at;        /* (n_cases) the held-out events */
     uint32_t *user;      /* (n_cases) whose they are */
     size_t n_cases;
-    struct evidence evidence; /* has observed all that is not held out */
+    struct evidence evidence;      /* has observed all that is not held out */
+    struct modalities *modalities; /* imported vectors, or NULL: none */
     /* for struct train_data, which lessons_data() fills */
     uint32_t *attr_start, *attr;
     char **attribute_name; /* (n_attributes) borrowed from the catalogue */

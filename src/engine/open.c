@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/timing.h"
 #include "engine/engine.h"
+#include "engine/modalities.h"
 #include "engine/shop_segments.h"
 #include "model/encoder.h"
 
@@ -208,6 +209,7 @@ void penchant_close(struct penchant **out)
     user_states_free(p->states);
     engine_segments_close(p);
     engine_snapshot_close(p);
+    modalities_release(p->modalities);
     evidence_release(&p->evidence);
     catalog_release(&p->catalog);
     names_release(&p->users);

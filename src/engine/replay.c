@@ -172,6 +172,7 @@ static int replay_all(struct penchant *p, struct penchant_error *err)
         (status = ops->scan_users(p->store, replay_user, &r, err)) != PENCHANT_OK ||
         (status = ops->scan_types(p->store, replay_type, &r, err)) != PENCHANT_OK ||
         (status = ops->scan_items(p->store, replay_item, &r, err)) != PENCHANT_OK ||
+        (status = engine_read_vectors(p, err)) != PENCHANT_OK ||
         (status = engine_replay_events(p, 0, err)) != PENCHANT_OK ||
         (status = ops->counts(p->store, &counts, err)) != PENCHANT_OK)
         return status;

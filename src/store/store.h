@@ -39,11 +39,20 @@ struct store_item {
     bool available, deleted;
 };
 
+/* Vectors of items that were imported under one name. */
+struct store_modality {
+    const char *name;
+    uint32_t dim;
+    double weight;
+};
+
 /* Scans call back per row, in order of number; a non-zero answer ends the scan with it. */
 typedef int store_name_fn(void *cookie, uint32_t id, const char *name);
 typedef int store_item_fn(void *cookie, uint32_t id, const struct store_item *item);
 typedef int store_event_fn(void *cookie, const struct event *e);
 typedef int store_slate_fn(void *cookie, const struct store_slate *s);
+typedef int store_modality_fn(void *cookie, const struct store_modality *m);
+typedef int store_vector_fn(void *cookie, uint32_t item, const float *vector);
 
 struct store_options {
     const char *path; /* of the database file; ignored by memory */
@@ -90,6 +99,16 @@ struct store_backend {
     int (*put_fact)(struct store *s, const char *name, const char *value,
                     struct penchant_error *err);
 
+    /* Begins a modality: vectors that stand under its name go. */
+    int (*put_modality)(struct store *s, const struct store_modality *m,
+                        struct penchant_error *err);
+    /* Puts the vector of an item into the modality that was put last in this transaction;
+       it has that one's dim. */
+    int (*put_vector)(struct store *s, uint32_t item, const float *vector,
+                      struct penchant_error *err);
+    /* Removes a modality and its vectors; none of that name is no failure. */
+    int (*remove_modality)(struct store *s, const char *name, struct penchant_error *err);
+
     /* An erased user has the name "". */
     int (*scan_users)(struct store *s, store_name_fn *fn, void *cookie,
                       struct penchant_error *err);
@@ -101,6 +120,12 @@ struct store_backend {
                        void *cookie, struct penchant_error *err);
     int (*scan_slates)(struct store *s, store_slate_fn *fn, void *cookie,
                        struct penchant_error *err);
+    /* In order of name. The store must not be asked for anything else meanwhile. */
+    int (*scan_modalities)(struct store *s, store_modality_fn *fn, void *cookie,
+                           struct penchant_error *err);
+    /* Of one modality, in order of item; of a name that is not there, none. */
+    int (*scan_vectors)(struct store *s, const char *name, store_vector_fn *fn,
+                        void *cookie, struct penchant_error *err);
     /* Copies a fact into text[n]; "" when it is missing. */
     int (*get_fact)(struct store *s, const char *name, char *text, size_t n,
                     struct penchant_error *err);

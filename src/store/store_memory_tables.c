@@ -46,6 +46,16 @@ static void release_fact(void *row)
     drop_text(((struct fact_row *)row)->value);
 }
 
+static void release_modality(void *row)
+{
+    drop_text(((struct modality_row *)row)->name);
+}
+
+static void release_vector(void *row)
+{
+    free(((struct vector_row *)row)->vector);
+}
+
 static void release_nothing(void *row)
 {
     (void)row;
@@ -62,6 +72,8 @@ static const struct {
     [SLATES] = {sizeof(struct store_slate), release_slate},
     [FACTS] = {sizeof(struct fact_row), release_fact},
     [EVENT_IDS] = {sizeof(uint64_t), release_nothing},
+    [MODALITIES] = {sizeof(struct modality_row), release_modality},
+    [VECTORS] = {sizeof(struct vector_row), release_vector},
 };
 
 void *memory_row(struct memory_store *s, enum table_id id, size_t i)

@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The tables of the store in memory: arrays of rows that own their texts. A table only
- * grows, but for cuts at its end and rows that are erased. For store_memory.c alone.
+ * grows, but for cuts at its end and rows that are erased. For store_memory*.c alone.
  */
 #ifndef STORE_MEMORY_TABLES_H
 #define STORE_MEMORY_TABLES_H
 
 #include "store/store.h"
 
-enum table_id { USERS, TYPES, ITEMS, EVENTS, SLATES, FACTS, EVENT_IDS, TABLES };
+enum table_id {
+    USERS,
+    TYPES,
+    ITEMS,
+    EVENTS,
+    SLATES,
+    FACTS,
+    EVENT_IDS,
+    MODALITIES,
+    VECTORS,
+    TABLES
+};
 
 struct item_row {
     uint32_t id;
@@ -17,6 +28,18 @@ struct item_row {
 
 struct fact_row {
     const char *name, *value; /* value NULL: removed */
+};
+
+struct modality_row {
+    const char *name;
+    uint32_t dim; /* 0: removed */
+    double weight;
+};
+
+struct vector_row {
+    size_t modality; /* row of it */
+    uint32_t item;
+    float *vector;
 };
 
 struct table {
@@ -51,5 +74,17 @@ void memory_cut(struct memory_store *s, enum table_id id, size_t n);
 /* Keeps the rows from `first` on for which gone() is false; how many went. */
 size_t memory_remove_rows(struct memory_store *s, enum table_id id, size_t first,
                           bool (*gone)(const void *row, void *arg), void *arg);
+
+/* store_memory_vectors.c */
+int memory_put_modality(struct store *store, const struct store_modality *m,
+                        struct penchant_error *err);
+int memory_put_vector(struct store *store, uint32_t item, const float *vector,
+                      struct penchant_error *err);
+int memory_remove_modality(struct store *store, const char *name,
+                           struct penchant_error *err);
+int memory_scan_modalities(struct store *store, store_modality_fn *fn, void *cookie,
+                           struct penchant_error *err);
+int memory_scan_vectors(struct store *store, const char *name, store_vector_fn *fn,
+                        void *cookie, struct penchant_error *err);
 
 #endif

@@ -100,6 +100,7 @@ static int sqlite_begin(struct store *store, struct penchant_error *err)
                          "an earlier write failed: the shop must be opened anew");
     if (!sqlite3_get_autocommit(s->db))
         return error_set(err, PENCHANT_EIO, "a transaction has been begun already");
+    s->modality = 0;
     return run_plain(s, s->read_only ? SQL_BEGIN_READ : SQL_BEGIN_WRITE,
                      "begin a transaction", err);
 }
@@ -145,11 +146,16 @@ const struct store_backend store_sqlite = {
     .add_event_id = sqlite_add_event_id,
     .append_slate = sqlite_append_slate,
     .put_fact = sqlite_put_fact,
+    .put_modality = sqlite_put_modality,
+    .put_vector = sqlite_put_vector,
+    .remove_modality = sqlite_remove_modality,
     .scan_users = sqlite_scan_users,
     .scan_types = sqlite_scan_types,
     .scan_items = sqlite_scan_items,
     .scan_events = sqlite_scan_events,
     .scan_slates = sqlite_scan_slates,
+    .scan_modalities = sqlite_scan_modalities,
+    .scan_vectors = sqlite_scan_vectors,
     .get_fact = sqlite_get_fact,
     .counts = sqlite_counts,
     .erase_users = sqlite_erase_users,

@@ -41,6 +41,16 @@
                    "recommendation, extra FROM events WHERE seq > ? ORDER BY seq")       \
     X(SCAN_SLATES, "SELECT id, ts_us, user, items, propensities, model_version, "        \
                    "placement FROM slates ORDER BY seq")                                 \
+    X(ADD_MODALITY, "INSERT INTO modalities(name, dim, weight) VALUES(?, ?, ?)")         \
+    X(FIND_MODALITY, "SELECT id, dim FROM modalities WHERE name = ?")                    \
+    X(REMOVE_MODALITY, "DELETE FROM modalities WHERE id = ?")                            \
+    X(PUT_VECTOR, "INSERT INTO vectors(id, vector) VALUES(?, ?) ON CONFLICT(id) DO "     \
+                  "UPDATE SET vector = excluded.vector")                                 \
+    X(REMOVE_VECTORS, "DELETE FROM vectors WHERE id BETWEEN ? AND ?")                    \
+    X(HAS_MODALITIES, "SELECT count(*) FROM sqlite_schema WHERE name = 'modalities'")    \
+    X(SCAN_MODALITIES, "SELECT name, dim, weight FROM modalities ORDER BY name")         \
+    X(SCAN_VECTORS, "SELECT id, vector FROM vectors WHERE id BETWEEN ? AND ? ORDER BY "  \
+                    "id")                                                                \
     X(MAX_EVENT, "SELECT ifnull(max(seq), 0) FROM events")                               \
     X(MAX_SLATE, "SELECT ifnull(max(seq), 0) FROM slates")                               \
     X(COUNT_USERS, "SELECT ifnull(max(id) + 1, 0) FROM users")                           \
@@ -79,6 +89,8 @@ struct sqlite_store {
     uint64_t last_seq; /* of the last event appended, this transaction's included */
     uint64_t last_slate;
     uint64_t committed_seq, committed_slate;
+    sqlite3_int64 modality; /* put last in this transaction; 0: none */
+    uint32_t modality_dim;
     struct sqlite_erasure erasure; /* for erased() */
     struct sqlite_drop drop;       /* for dropped() */
 };
@@ -125,7 +137,26 @@ int sqlite_append_slate(struct store *store, const struct store_slate *slate,
 int sqlite_put_fact(struct store *store, const char *name, const char *value,
                     struct penchant_error *err);
 
+/* The statement, unless no transaction was begun. */
+int sqlite_writing(struct sqlite_store *s, enum sqlite_statement id, sqlite3_stmt **out,
+                   struct penchant_error *err);
+
+/* store_sqlite_vectors.c */
+int sqlite_put_modality(struct store *store, const struct store_modality *m,
+                        struct penchant_error *err);
+int sqlite_put_vector(struct store *store, uint32_t item, const float *vector,
+                      struct penchant_error *err);
+int sqlite_remove_modality(struct store *store, const char *name,
+                           struct penchant_error *err);
+int sqlite_scan_modalities(struct store *store, store_modality_fn *fn, void *cookie,
+                           struct penchant_error *err);
+int sqlite_scan_vectors(struct store *store, const char *name, store_vector_fn *fn,
+                        void *cookie, struct penchant_error *err);
+
 /* store_sqlite_scan.c */
+/* The end of a scan: rc is SQLite's last answer, answer what the callback said. */
+int sqlite_finish(struct sqlite_store *s, sqlite3_stmt *st, int rc, int answer,
+                  struct penchant_error *err);
 int sqlite_scan_users(struct store *store, store_name_fn *fn, void *cookie,
                       struct penchant_error *err);
 int sqlite_scan_types(struct store *store, store_name_fn *fn, void *cookie,

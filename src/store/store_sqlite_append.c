@@ -2,8 +2,7 @@
 /* Everything that adds rows; called inside a transaction. */
 #include "store/store_sqlite.h"
 
-/* The statement, unless no transaction was begun. */
-static int writing(struct sqlite_store *s, enum sqlite_statement id, sqlite3_stmt **out,
+int sqlite_writing(struct sqlite_store *s, enum sqlite_statement id, sqlite3_stmt **out,
                    struct penchant_error *err)
 {
     if (s->read_only)
@@ -35,7 +34,7 @@ static int add_name(struct store *store, enum sqlite_statement id, uint32_t numb
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     sqlite3_stmt *st;
-    const int ready = writing(s, id, &st, err);
+    const int ready = sqlite_writing(s, id, &st, err);
     if (ready != PENCHANT_OK)
         return ready;
     sqlite3_bind_int64(st, 1, number);
@@ -60,7 +59,7 @@ int sqlite_put_item(struct store *store, uint32_t id, const struct store_item *i
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     sqlite3_stmt *st;
-    const int ready = writing(s, SQL_PUT_ITEM, &st, err);
+    const int ready = sqlite_writing(s, SQL_PUT_ITEM, &st, err);
     if (ready != PENCHANT_OK)
         return ready;
     sqlite3_bind_int64(st, 1, id);
@@ -79,7 +78,7 @@ int sqlite_append_event(struct store *store, const struct event *e,
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     sqlite3_stmt *st;
-    const int ready = writing(s, SQL_APPEND_EVENT, &st, err);
+    const int ready = sqlite_writing(s, SQL_APPEND_EVENT, &st, err);
     if (ready != PENCHANT_OK)
         return ready;
     if (e->seq != s->last_seq + 1)
@@ -106,7 +105,7 @@ int sqlite_add_event_id(struct store *store, uint64_t hash, bool *seen,
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     sqlite3_stmt *st;
-    const int ready = writing(s, SQL_ADD_EVENT_ID, &st, err);
+    const int ready = sqlite_writing(s, SQL_ADD_EVENT_ID, &st, err);
     if (ready != PENCHANT_OK)
         return ready;
     sqlite3_bind_int64(st, 1, (sqlite3_int64)hash);
@@ -120,7 +119,7 @@ int sqlite_append_slate(struct store *store, const struct store_slate *slate,
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     sqlite3_stmt *st;
-    const int ready = writing(s, SQL_APPEND_SLATE, &st, err);
+    const int ready = sqlite_writing(s, SQL_APPEND_SLATE, &st, err);
     if (ready != PENCHANT_OK)
         return ready;
     sqlite3_bind_int64(st, 1, (sqlite3_int64)(s->last_slate + 1));
@@ -150,7 +149,7 @@ int sqlite_put_fact(struct store *store, const char *name, const char *value,
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     sqlite3_stmt *st;
-    const int ready = writing(s, value ? SQL_PUT_FACT : SQL_REMOVE_FACT, &st, err);
+    const int ready = sqlite_writing(s, value ? SQL_PUT_FACT : SQL_REMOVE_FACT, &st, err);
     if (ready != PENCHANT_OK)
         return ready;
     bind_text(st, 1, name);

@@ -9,9 +9,15 @@
 
 enum {
     APPLICATION_ID = 0x50454E43, /* "PENC" */
-    SCHEMA_VERSION = 1,
+    SCHEMA_VERSION = 2,
     BUSY_MS = 5000
 };
+
+/* A vector's row is modality * 2^32 + item, so that a modality is one range of rows. */
+#define VECTOR_TABLES                                                                    \
+    "CREATE TABLE modalities(id INTEGER PRIMARY KEY, name TEXT NOT NULL "                \
+    "UNIQUE, dim INTEGER NOT NULL, weight REAL NOT NULL) STRICT;"                        \
+    "CREATE TABLE vectors(id INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT;"
 
 /* An append-only log in row order; the view is for people with the sqlite3 program. */
 static const char schema[] =
@@ -32,13 +38,18 @@ static const char schema[] =
     "CREATE VIEW event_log AS SELECT e.seq, e.ts_us, u.name AS user_id, i.item_id, "
     "t.name AS event, e.value, e.quantity, e.session, e.recommendation, e.extra "
     "FROM events e JOIN users u ON u.id = e.user JOIN types t ON t.id = e.type "
-    "LEFT JOIN items i ON i.id = e.item;"
+    "LEFT JOIN items i ON i.id = e.item;" VECTOR_TABLES
     "PRAGMA application_id = 1346719299;"
-    "PRAGMA user_version = 1;"
+    "PRAGMA user_version = 2;"
     "COMMIT;";
 
-_Static_assert(APPLICATION_ID == 1346719299 && SCHEMA_VERSION == 1,
-               "the schema's text states both");
+/* What each version lacks of the next one: [0] brings version 1 to 2. */
+static const char *const steps[SCHEMA_VERSION - 1] = {
+    "BEGIN IMMEDIATE;" VECTOR_TABLES "PRAGMA user_version = 2; COMMIT;",
+};
+
+_Static_assert(APPLICATION_ID == 1346719299 && SCHEMA_VERSION == 2,
+               "the texts above state both");
 
 static const char reader_settings[] = "PRAGMA cache_size = -2048;";
 static const char writer_settings[] =
@@ -68,6 +79,16 @@ static int execute(struct sqlite_store *s, const char *sql, const char *what,
     return rc == SQLITE_OK ? PENCHANT_OK : sqlite_error(s, rc, what, err);
 }
 
+/* Adds what an older program's database lacks. One that is only read stays as it is. */
+static int migrate(struct sqlite_store *s, sqlite3_int64 version,
+                   struct penchant_error *err)
+{
+    int status = PENCHANT_OK;
+    for (; !s->read_only && version < SCHEMA_VERSION && status == PENCHANT_OK; version++)
+        status = execute(s, steps[version - 1], "bring the tables up to date", err);
+    return status;
+}
+
 /* Makes the schema in an empty database, and refuses what is not ours or is newer. */
 static int check_schema(struct sqlite_store *s, const char *path,
                         struct penchant_error *err)
@@ -90,7 +111,9 @@ static int check_schema(struct sqlite_store *s, const char *path,
         return error_set(err, PENCHANT_EVERSION,
                          "%s has schema version %lld, this program knows up to %d", path,
                          (long long)version, SCHEMA_VERSION);
-    return PENCHANT_OK;
+    if (version < 1)
+        return error_set(err, PENCHANT_ECORRUPT, "%s has no schema version", path);
+    return migrate(s, version, err);
 }
 
 static int configure(struct sqlite_store *s, const char *path, struct penchant_error *err)

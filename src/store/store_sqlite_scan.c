@@ -24,8 +24,7 @@ static int corrupt(const char *table, struct penchant_error *err)
     return error_set(err, PENCHANT_ECORRUPT, "a row of %s cannot be", table);
 }
 
-/* The end of a scan: rc is SQLite's last answer, answer what the callback said. */
-static int finish(struct sqlite_store *s, sqlite3_stmt *st, int rc, int answer,
+int sqlite_finish(struct sqlite_store *s, sqlite3_stmt *st, int rc, int answer,
                   struct penchant_error *err)
 {
     const int status =
@@ -49,7 +48,7 @@ static int scan_names(struct store *store, enum sqlite_statement id, store_name_
         answer = sqlite_number(st, 0, &number) && name ? fn(cookie, number, name)
                                                        : corrupt("names", err);
     }
-    return finish(s, st, rc, answer, err);
+    return sqlite_finish(s, st, rc, answer, err);
 }
 
 int sqlite_scan_users(struct store *store, store_name_fn *fn, void *cookie,
@@ -87,7 +86,7 @@ int sqlite_scan_items(struct store *store, store_item_fn *fn, void *cookie,
         answer = sqlite_number(st, 0, &number) && item.item_id ? fn(cookie, number, &item)
                                                                : corrupt("items", err);
     }
-    return finish(s, st, rc, answer, err);
+    return sqlite_finish(s, st, rc, answer, err);
 }
 
 int sqlite_scan_events(struct store *store, uint64_t after_seq, store_event_fn *fn,
@@ -116,7 +115,7 @@ int sqlite_scan_events(struct store *store, uint64_t after_seq, store_event_fn *
             (sqlite3_column_type(st, 3) == SQLITE_NULL || sqlite_number(st, 3, &e.item));
         answer = good ? fn(cookie, &e) : corrupt("events", err);
     }
-    return finish(s, st, rc, answer, err);
+    return sqlite_finish(s, st, rc, answer, err);
 }
 
 int sqlite_scan_slates(struct store *store, store_slate_fn *fn, void *cookie,
@@ -146,7 +145,7 @@ int sqlite_scan_slates(struct store *store, store_slate_fn *fn, void *cookie,
                            sqlite_number(st, 2, &slate.user));
         answer = good ? fn(cookie, &slate) : corrupt("slates", err);
     }
-    return finish(s, st, rc, answer, err);
+    return sqlite_finish(s, st, rc, answer, err);
 }
 
 int sqlite_get_fact(struct store *store, const char *name, char *text, size_t n,
@@ -192,7 +191,7 @@ static int one_number(struct sqlite_store *s, enum sqlite_statement id, uint64_t
     const int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW)
         *out = (uint64_t)sqlite3_column_int64(st, 0);
-    return finish(s, st, rc == SQLITE_ROW ? SQLITE_DONE : rc, 0, err);
+    return sqlite_finish(s, st, rc == SQLITE_ROW ? SQLITE_DONE : rc, 0, err);
 }
 
 /* The largest number that a table ever gave: what it holds or held before an erasure. */

@@ -174,7 +174,7 @@ def try_interruptions(folder):
 
 def try_wrong_usage(folder):
     _, err = penchant('import', '-d', folder / 'usage', expect=2)
-    assert 'give --events, --items or both' in err, err
+    assert 'give --events, --items or --vectors' in err, err
     _, err = penchant('import', '-d', folder / 'usage', '--events', folder / 'none.csv', expect=1)
     assert 'none.csv' in err, err
     _, err = penchant('export', '-d', folder / 'no-shop', '--events', '-', expect=1)
