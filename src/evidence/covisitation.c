@@ -5,7 +5,7 @@
  * When b comes d steps after a (d <= WINDOW), the pair gains SPREAD^(d-1), doubled for a
  * cart and tripled for a purchase: in full in a's row (a leads to b) and times BACKWARD
  * in b's. A repeat of a itself is a pair like any other. Counts are decayed
- * (evidence/decay.h). For a user with recent items r_1 (the newest), r_2, ..
+ * (evidence/decay.h), without a clock by numbers of events. For a user with recent items r_1 (the newest), r_2, ..
  *
  *   v(b)     = sum over i <= QUERY of
  *              i^-AGE c(r_i, b) / ((n(r_i) + s)^ROW (n(b) + s)^COLUMN)
@@ -40,7 +40,8 @@ enum { WINDOW = 10, QUERY = 10, FULL = COVISITATION_NEIGHBOURS, KEEP = FULL / 4 
 #define COLUMN   0.2F
 #define SHRINK   2.0F
 #define EPSILON  0.1F
-#define LONGER   4.0 /* associations outlive fashions: times the half-life of counts */
+#define LIFE     0x1p20 /* without a clock: half-life in events */
+#define LONGER   4.0    /* associations outlive fashions: times the half-life of counts */
 
 /* The neighbours of one item: item[cap] and then weight[cap] in one block. */
 struct row {
@@ -55,6 +56,8 @@ struct covisitation {
     struct row *row; /* (cap) */
     float *damp;     /* (cap) (n(x) + s)^-COLUMN as of x's newest event */
     uint32_t cap;
+    int64_t events; /* the time of a log without a clock */
+    bool has_clock;
 };
 
 static float *weights(const struct row *r)
@@ -182,8 +185,8 @@ static int observe_locked(struct covisitation *s, const struct evidence_event *e
         rc = grow_table(s, recent[i]);
     if (rc)
         return rc;
-    float w =
-        (float)decay_unit(&s->decay, e->ts_us, &shift) * evidence_type_weight(e->type);
+    const int64_t ts_us = s->has_clock ? e->ts_us : s->events++;
+    float w = (float)decay_unit(&s->decay, ts_us, &shift) * evidence_type_weight(e->type);
     if (shift)
         halve_all(s, shift);
     struct row *to = &s->row[e->item];
@@ -282,7 +285,10 @@ static void *create(const struct evidence_options *o)
         free(s);
         return NULL;
     }
+    s->has_clock = o->has_clock;
     decay_init(&s->decay, o->has_clock, LONGER * o->half_life_days);
+    if (!o->has_clock)
+        decay_init_events(&s->decay, LIFE);
     return s;
 }
 

@@ -38,18 +38,18 @@ enum {
     SESSIONS = NEIGHBOURS_SESSIONS,
     LENGTH = NEIGHBOURS_LENGTH,
     POSTINGS = NEIGHBOURS_POSTINGS,
-    QUERY = 5,
-    SAMPLE = 2000,
-    NEAREST = 200
+    QUERY = NEIGHBOURS_QUERY,
+    SAMPLE = NEIGHBOURS_SAMPLE,
+    NEAREST = NEIGHBOURS_NEAREST
 };
 
-#define AGE      0.7F
-#define MATCH    0.7F
-#define RARE     0.4F
-#define NEAR     0.4F
-#define BACKWARD 0.4F
-#define SHRINK   1.0F
-#define EPSILON  1e-4F
+#define AGE      NEIGHBOURS_AGE
+#define MATCH    NEIGHBOURS_MATCH
+#define RARE     NEIGHBOURS_RARE
+#define NEAR     NEIGHBOURS_NEAR
+#define BACKWARD NEIGHBOURS_BACKWARD
+#define SHRINK   NEIGHBOURS_SHRINK
+#define EPSILON  NEIGHBOURS_EPSILON
 
 struct session {
     uint32_t *item; /* (cap) distinct, oldest first */

@@ -48,12 +48,12 @@ enum {
     MANY = 1 << 22             /* trials of a bucket, then it is halved */
 };
 
-#define LEVEL    4.0     /* hits that the level above counts for */
-#define OWN      4.0F    /* hits that an average item counts for */
-#define PATIENCE 4096.0F /* expected hits of an item, then they are halved */
-#define GAPS     3.0F    /* intervals that those of all items count for */
-#define MOST     0.98F   /* of the probability goes to the past */
-#define RARELY   1e-3    /* hazard before anything was seen */
+#define LEVEL    REPEAT_LEVEL
+#define OWN      REPEAT_OWN
+#define GAPS     REPEAT_GAPS
+#define MOST     REPEAT_MOST
+#define RARELY   REPEAT_RARELY
+#define PATIENCE 4096.0F /* hits of an item, seen and expected; then they are halved */
 
 struct rate {
     uint32_t trials, hits;
@@ -179,8 +179,9 @@ static uint32_t ratio_class(const struct repeat *s, const struct had *had, doubl
     const double gap =
         h ? ((double)h->log_gaps + (double)GAPS * all) / ((double)h->gaps + (double)GAPS)
           : all;
-    const double octave = floor(since - gap) + 4;
-    return 1 + (uint32_t)fmin(fmax(octave, 0), RATIOS - 2);
+    /* half octaves, the middle one centred where it is due */
+    const double half_octave = floor(2 * (since - gap) + 0.5) + 4;
+    return 1 + (uint32_t)fmin(fmax(half_octave, 0), RATIOS - 2);
 }
 
 /* The bucket of every level. */
