@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "behaviour/event.h"
 #include "evidence/decay.h"
-#include "evidence/fit.h"
+#include "evidence/blend.h"
 #include "evidence/sources.h"
 #include "evidence/tally.h"
 
@@ -248,178 +248,32 @@ static void test_evidence__candidates_are_a_union_and_scores_a_weighted_sum(void
                                        [EVIDENCE_COVISITATION] = 2.0F,
                                        [EVIDENCE_POPULARITY] = 0.5F}};
     uint32_t item[EVIDENCE_SOURCES * 8], mask = (1 << EVIDENCE_SOURCES) - 1;
-    size_t n = evidence_candidates(&e, &w, mask, &q, 8, item);
+    size_t n = evidence_candidates(&e, mask, &q, 8, item);
     assert_int_equal(n, 4); /* 1 is popular, 2, 3 and 9 are both */
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++)
             assert_int_not_equal(item[i], item[j]);
-    float out[24], scratch[24], co[24], pop[24];
-    evidence_score(&e, &w, mask, &q, item, n, out, scratch);
+    float out[24], scratch[48], co[24], pop[24];
+    struct blend_terms terms;
+    blend_plain(&w, &terms);
+    blend_score(&terms, &e, &q, item, n, out, scratch);
     evidence_covisitation.score(e.state[EVIDENCE_COVISITATION], &q, item, n, co);
     evidence_popularity.score(e.state[EVIDENCE_POPULARITY], &q, item, n, pop);
     for (size_t i = 0; i < n; i++)
         assert_float_equal(out[i], 2.0F * co[i] + 0.5F * pop[i], 1e-5);
-    evidence_score(&e, &w, 1 << EVIDENCE_POPULARITY, &q, item, n, out, scratch);
+    terms.mask = 1 << EVIDENCE_POPULARITY;
+    blend_score(&terms, &e, &q, item, n, out, scratch);
     for (size_t i = 0; i < n; i++)
         assert_float_equal(out[i], 0.5F * pop[i], 1e-6);
     w.w[EVIDENCE_POPULARITY] = 0; /* a source without weight brings nobody */
-    assert_int_equal(evidence_candidates(&e, &w, mask, &q, 8, item), 3);
+    blend_plain(&w, &terms);
+    assert_int_equal(blend_candidates(&terms, &e, &q, 8, item), 3);
     evidence_release(&e);
 }
 
 /* ---- weights ---- */
 
-static float at_random(struct rng *r, float spread)
-{
-    return spread * rng_normal(r);
-}
-
-/* Cases whose target stands out by `signal[s]` in source s. */
-static void make_cases(struct fit_cases *c, const float *signal, uint64_t seed)
-{
-    enum { CASES = 800, EACH = 60 };
-    struct rng r;
-    rng_init(&r, seed, 0);
-    float row[EACH][EVIDENCE_SOURCES];
-    for (int i = 0; i < CASES; i++) {
-        uint32_t target = rng_below(&r, EACH);
-        for (uint32_t j = 0; j < EACH; j++)
-            for (int s = 0; s < EVIDENCE_SOURCES; s++)
-                row[j][s] = at_random(&r, 1.0F) + (j == target ? signal[s] : 0.0F);
-        assert_int_equal(fit_cases_add(c, row[0], EACH, i % 10 ? target : EACH), 0);
-    }
-}
-
-static void test_fit__two_independent_sources_are_better_than_either(void **unused)
-{
-    (void)unused;
-    struct fit_cases c;
-    struct evidence_weights w;
-    struct fit_report report;
-    fit_cases_init(&c);
-    make_cases(&c, (const float[EVIDENCE_SOURCES]){1.5F, 1.5F}, 1);
-    assert_int_equal(c.n, 800);
-    assert_int_equal(c.n_kept, 720);
-    evidence_fit(&c, 7, &w, &report);
-    assert_true(report.blend_ndcg10 > report.ndcg10[0] + 0.05);
-    assert_true(report.blend_ndcg10 > report.ndcg10[1] + 0.05);
-    assert_in_range((long)(100 * w.w[0]), 50, 100);
-    assert_in_range((long)(100 * w.w[1]), 50, 100);
-    assert_true(w.w[2] < 0.3F); /* noise */
-    assert_float_equal(fit_ndcg10(&c, &w), report.blend_ndcg10, 1e-12);
-    struct evidence_weights again;
-    evidence_fit(&c, 7, &again, &report);
-    assert_memory_equal(&w, &again, sizeof w);
-    evidence_fit(&c, 6, &w, &report); /* the mask holds */
-    assert_true(w.w[0] == 0.0F && report.ndcg10[0] == 0.0);
-    fit_cases_release(&c);
-}
-
-static void test_fit__never_below_the_best_single_source(void **unused)
-{
-    (void)unused;
-    for (uint64_t seed = 1; seed < 12; seed++) {
-        struct rng r;
-        rng_init(&r, seed, 1);
-        float signal[EVIDENCE_SOURCES];
-        for (int s = 0; s < EVIDENCE_SOURCES; s++)
-            signal[s] = at_random(&r, 1.0F);
-        struct fit_cases c;
-        struct evidence_weights w;
-        struct fit_report report;
-        fit_cases_init(&c);
-        make_cases(&c, signal, seed);
-        evidence_fit(&c, 7, &w, &report);
-        for (int s = 0; s < EVIDENCE_SOURCES; s++)
-            assert_true(report.blend_ndcg10 >= report.ndcg10[s]);
-        fit_cases_release(&c);
-    }
-}
-
-/* Two candidates a case, source 0 nearly always right. Source 1, taken in, wins `wins`
-   cases and loses `losses`. */
-static struct evidence_weights fit_two(int wins, int losses)
-{
-    const float win[2][EVIDENCE_SOURCES] = {{0.9F, 1}, {1, 0}};
-    const float loss[2][EVIDENCE_SOURCES] = {{1, 0}, {0.9F, 1}};
-    const float plain[2][EVIDENCE_SOURCES] = {{1, 0}, {0, 0}};
-    struct fit_cases c;
-    struct evidence_weights w;
-    struct fit_report report;
-    fit_cases_init(&c);
-    for (int i = 0; i < 100; i++) {
-        const float *row = i < wins ? win[0] : i < wins + losses ? loss[0] : plain[0];
-        assert_int_equal(fit_cases_add(&c, row, 2, 0), 0);
-    }
-    evidence_fit(&c, 7, &w, &report);
-    assert_float_equal(report.blend_ndcg10, fit_ndcg10(&c, &w), 1e-12);
-    fit_cases_release(&c);
-    return w;
-}
-
-/* The gain is wins - losses cases, its standard error the root of wins + losses. */
-static void test_fit__a_gain_below_its_standard_error_is_not_taken(void **unused)
-{
-    (void)unused;
-    assert_true(fit_two(8, 2).w[1] > 0);
-    assert_true(fit_two(6, 3).w[1] > 0);
-    assert_true(fit_two(4, 2).w[1] == 0);
-    assert_true(fit_two(20, 18).w[1] == 0);
-    assert_true(fit_two(2, 8).w[1] == 0);
-    assert_true(fit_two(0, 0).w[1] == 0);
-}
-
-static void test_fit__a_source_that_adds_nothing_gets_nothing(void **unused)
-{
-    (void)unused;
-    struct fit_cases c;
-    struct evidence_weights w;
-    struct fit_report report;
-    fit_cases_init(&c);
-    /* source 1 knows, source 0 is constant, source 2 agrees */
-    const float row[3][EVIDENCE_SOURCES] = {{0, 1, 1}};
-    for (int i = 0; i < 50; i++)
-        assert_int_equal(fit_cases_add(&c, row[0], 3, 0), 0);
-    evidence_fit(&c, 7, &w, &report);
-    assert_float_equal(report.blend_ndcg10, 1.0, 1e-12);
-    assert_true(w.w[0] == 0 && w.w[1] == 1 && w.w[2] == 0);
-    assert_float_equal(report.ndcg10[0], 0.5,
-                       1e-12); /* ties rank against: third of three */
-    fit_cases_release(&c);
-    fit_cases_init(&c);
-    evidence_fit(&c, 6, &w, &report); /* without cases: all alike */
-    assert_true(w.w[0] == 0 && w.w[1] == 1 && w.w[2] == 1);
-    assert_int_equal(fit_cases_add(&c, NULL, FIT_MAX_CANDIDATES + 1, 0), PENCHANT_ELIMIT);
-}
-
-static void test_fit__cases_come_from_queries(void **unused)
-{
-    (void)unused;
-    struct evidence e;
-    struct evidence_options o = {0};
-    assert_int_equal(evidence_init(&e, &o), 0);
-    const uint32_t path[4] = {1, 2, 3, 4};
-    for (uint32_t i = 0; i < 4; i++) {
-        struct evidence_event event = {.item = path[i], .recent = path, .n_recent = i};
-        assert_int_equal(evidence_observe(&e, &event), 0);
-    }
-    struct fit_cases c;
-    fit_cases_init(&c);
-    uint64_t skip = 1ULL << 3;
-    struct evidence_query q = {
-        .recent = path, .n_recent = 1, .n_items = 20, .skip = &skip};
-    assert_int_equal(fit_cases_add_query(&c, &e, 6, &q, 10, 2), 0);
-    assert_int_equal(fit_cases_add_query(&c, &e, 6, &q, 10, 3), 0); /* may not be shown */
-    assert_int_equal(fit_cases_add_query(&c, &e, 6, &q, 10, 15), 0); /* nobody knows it */
-    assert_int_equal(c.n, 3);
-    assert_int_equal(c.n_kept, 1);
-    struct evidence_weights covisitation = {.w = {[EVIDENCE_COVISITATION] = 1}};
-    assert_float_equal(fit_ndcg10(&c, &covisitation), 1.0 / 3, 1e-12);
-    fit_cases_release(&c);
-    evidence_release(&e);
-}
-
-static void test_fit__weights_survive_a_note(void **unused)
+static void test_evidence__weights_survive_a_note(void **unused)
 {
     (void)unused;
     struct evidence_weights
@@ -437,7 +291,6 @@ static void test_fit__weights_survive_a_note(void **unused)
                                       "sequence:x",
                                       ":1",
                                       "sequence:1,",
-                                      "sequence:-1",
                                       "sequence:nan",
                                       "sequence:1;popularity:1",
                                       "sequence:inf"};
@@ -459,12 +312,7 @@ int main(void)
         cmocka_unit_test(test_sequence__ranks_by_the_dot_product),
         cmocka_unit_test(test_evidence__names_become_masks),
         cmocka_unit_test(test_evidence__candidates_are_a_union_and_scores_a_weighted_sum),
-        cmocka_unit_test(test_fit__two_independent_sources_are_better_than_either),
-        cmocka_unit_test(test_fit__never_below_the_best_single_source),
-        cmocka_unit_test(test_fit__a_gain_below_its_standard_error_is_not_taken),
-        cmocka_unit_test(test_fit__a_source_that_adds_nothing_gets_nothing),
-        cmocka_unit_test(test_fit__cases_come_from_queries),
-        cmocka_unit_test(test_fit__weights_survive_a_note),
+        cmocka_unit_test(test_evidence__weights_survive_a_note),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,6 @@
 #include "base/rng.h"
 #include "engine/resume.h"
 #include "engine/snapshot.h"
-#include "evidence/fit.h"
 #include "model/checkpoint.h"
 
 #define DAY   86400000000LL

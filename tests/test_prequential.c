@@ -71,17 +71,19 @@ static void walk_log(struct buf *log, int events, int turn)
 /* ---- against a direct computation ---- */
 
 /* The rank of the target: seen[] items only, equal scores against it. */
-static uint32_t direct_rank(struct evidence *e, const struct evidence_weights *w,
+static uint32_t direct_rank(struct evidence *e, const struct blend *b,
                             const struct evidence_query *q, const bool *seen,
                             uint32_t target)
 {
     uint32_t rank = 0;
-    float mine, score, scratch;
+    float mine, score, scratch[2];
+    struct blend_terms t;
     if (!seen[target])
         return METRICS_MISS;
-    evidence_score(e, w, COUNTING, q, &target, 1, &mine, &scratch);
+    blend_for(b, e, q, COUNTING, &t);
+    blend_score(&t, e, q, &target, 1, &mine, scratch);
     for (uint32_t i = 0; i < q->n_items; i++) {
-        evidence_score(e, w, COUNTING, q, &i, 1, &score, &scratch);
+        blend_score(&t, e, q, &i, 1, &score, scratch);
         rank += i != target && seen[i] && !(score < mine);
     }
     return rank;
@@ -149,7 +151,7 @@ static void direct_walk(struct direct *d, const struct experiment *x)
                                    .now_us = h->ts_us[at],
                                    .n_items = h->n_items};
         d->rank[SHOP_LIVE][i] =
-            direct_rank(&d->live, &x->scores.weights, &q, d->seen, h->item[at]);
+            direct_rank(&d->live, &x->scores.blend, &q, d->seen, h->item[at]);
         /* What the frozen shop does not know is in no history of its users. */
         struct evidence_query old = q;
         uint32_t known[256], n = 0;
@@ -170,11 +172,14 @@ static void direct_walk(struct direct *d, const struct experiment *x)
             }
         old.recent_us = us;
         old.recent_type = type;
+        old.n_items = 0;
+        while (old.n_items < h->n_items && d->seen_before[old.n_items])
+            old.n_items++;
         d->rank[SHOP_FROZEN_COUNTS][i] =
-            direct_rank(&d->still, &x->scores.weights, &old, d->seen_before, h->item[at]);
+            direct_rank(&d->still, &x->scores.blend, &old, d->seen_before, h->item[at]);
         q.n_recent = (uint32_t)(split - first);
         d->rank[SHOP_FROZEN_STATE][i] =
-            direct_rank(&d->live, &x->scores.weights, &q, d->seen, h->item[at]);
+            direct_rank(&d->live, &x->scores.blend, &q, d->seen, h->item[at]);
         observe_one(&d->live, h, user, at);
         d->seen[h->item[at]] = true;
     }

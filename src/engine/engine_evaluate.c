@@ -26,13 +26,11 @@ static uint32_t rank_of(const float *score, uint32_t n, uint32_t target)
 
 static int answer(struct evaluating *v, const struct evidence_query *q, uint32_t target)
 {
-    struct evidence_weights each;
     struct evidence *e = &v->lessons.evidence;
+    struct blend_terms terms;
     uint32_t item[ROOM];
-    float score[ROOM], sum[ROOM] = {0};
-    for (int s = 0; s < EVIDENCE_SOURCES; s++)
-        each.w[s] = 1.0F;
-    const uint32_t n = (uint32_t)evidence_candidates(e, &each, ALL, q, EACH, item);
+    float score[2 * ROOM], sum[ROOM];
+    const uint32_t n = (uint32_t)evidence_candidates(e, ALL, q, EACH, item);
     uint32_t at = 0;
     while (at < n && item[at] != target)
         at++;
@@ -40,9 +38,9 @@ static int answer(struct evaluating *v, const struct evidence_query *q, uint32_t
     for (int s = 0; !rc && s < EVIDENCE_SOURCES; s++) {
         evidence_sources[s]->score(e->state[s], q, item, n, score);
         rc = metrics_add(&v->alone[s], rank_of(score, n, at));
-        for (uint32_t i = 0; i < n; i++)
-            sum[i] += v->s->weights.w[s] * score[i];
     }
+    blend_for(&v->s->blend, e, q, ALL, &terms);
+    blend_score(&terms, e, q, item, n, sum, score);
     return rc ? rc : metrics_add(&v->blend, rank_of(sum, n, at));
 }
 

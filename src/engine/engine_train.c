@@ -16,10 +16,11 @@
 #include "engine/lessons.h"
 #include "engine/resume.h"
 #include "engine/segments_train.h"
-#include "evidence/fit.h"
+#include "evidence/blend_fit.h"
+#include "learn/held_out.h"
 #include "model/checkpoint.h"
 
-enum { FIT_EACH = 100 }; /* candidates of every source in a case */
+enum { FIT_EACH = 64 }; /* candidates of every source in a case */
 
 #define BEST_FILE SNAPSHOT_DIR "/best.safetensors"
 
@@ -48,7 +49,7 @@ void penchant_train_options_default(struct penchant_train_options *o)
 
 /* ---- checkpoints ---- */
 
-enum { MOST_NOTES = 16, NOTE_TEXT = 320 };
+enum { MOST_NOTES = 12 + EVIDENCE_SOURCES, NOTE_TEXT = 320 };
 
 struct notes {
     struct checkpoint_note note[MOST_NOTES];
@@ -91,21 +92,24 @@ static int keep_best(void *cookie, const struct model *m,
     return checkpoint_save(t->best_path, m, n.note, n.n, NULL, 0, t->err);
 }
 
-static int save(struct training *t, const struct model *m,
-                const struct evidence_weights *w, const struct fit_report *fit)
+static int save(struct training *t, const struct model *m, const struct blend *b,
+                const struct blend_report *fit)
 {
     struct notes n = {.n = 0};
+    struct checkpoint_extra extra[BLEND_EXTRAS + SEGMENTS_EXTRAS];
+    struct evidence_weights w;
     char weights[NOTE_TEXT], name[32];
     note_training(&n, t);
-    evidence_weights_format(w, weights, sizeof weights);
+    blend_summary(b, &w);
+    evidence_weights_format(&w, weights, sizeof weights);
     add_note(&n, NOTE_EVIDENCE, "%s", weights);
-    add_note(&n, NOTE_NDCG, "%.6f", fit->blend_ndcg10);
+    add_note(&n, NOTE_NDCG, "%.6f", fit->blend.ndcg10);
     for (int s = 0; s < EVIDENCE_SOURCES; s++) {
         snprintf(name, sizeof name, NOTE_NDCG ".%s", evidence_sources[s]->name);
-        add_note(&n, name, "%.6f", fit->ndcg10[s]);
+        add_note(&n, name, "%.6f", fit->alone[s].ndcg10);
     }
-    struct checkpoint_extra extra[SEGMENTS_EXTRAS];
-    const size_t n_extras = segments_extras(&t->segments, extra);
+    size_t n_extras = blend_extras(b, extra);
+    n_extras += segments_extras(&t->segments, extra + n_extras);
     const int rc =
         checkpoint_save(t->model_path, m, n.note, n.n, extra, n_extras, t->err);
     if (!rc)
@@ -122,31 +126,35 @@ static bool go_on(const struct training *t, size_t done, size_t total)
            o->progress(o->cookie, "weigh", done, total, "") == 0;
 }
 
-/* The weights that the held-out events ask for; a run that is cut short here goes by
+/* The blend that the held-out events ask for; a run that is cut short here goes by
    those that it has come to. */
-static int weigh(struct training *t, const struct snapshot *s, struct evidence_weights *w,
-                 struct fit_report *fit)
+static int weigh(struct training *t, const struct snapshot *s, struct blend *b,
+                 struct blend_report *fit)
 {
     struct lessons *l = &t->lessons;
     struct exam exam;
-    struct fit_cases cases;
+    struct blend_cases cases;
     const uint32_t all = (1U << EVIDENCE_SOURCES) - 1;
-    int rc = exam_init(&exam, l, s, t->o->threads ? t->o->threads : 2, t->err);
+    const uint32_t threads = t->o->threads ? t->o->threads : 2;
+    int rc = exam_init(&exam, l, s, threads, t->err);
     if (rc)
         return rc;
+    struct pool *pool = pool_new(threads);
     uint64_t *skip = calloc(l->history.n_items / 64 + 1, sizeof *skip);
-    fit_cases_init(&cases);
-    rc = skip ? PENCHANT_OK : error_memory(t->err);
+    blend_cases_init(&cases);
+    rc = skip && pool ? PENCHANT_OK : error_memory(t->err);
     for (size_t c = 0; !rc && c < l->n_cases && go_on(t, c, l->n_cases); c++) {
         const struct evidence_query q = exam_question(&exam, c, skip);
-        if (fit_cases_add_query(&cases, &l->evidence, all, &q, FIT_EACH,
-                                exam_answer(&exam, c)))
+        if (blend_cases_add_query(&cases, &l->evidence, all, &q, FIT_EACH,
+                                  exam_answer(&exam, c),
+                                  held_out_weighs(l->user[c]) ? BLEND_WEIGHS : 0))
             rc = error_memory(t->err);
         exam_forget(&exam, c, skip);
     }
-    if (!rc)
-        evidence_fit(&cases, all, w, fit);
-    fit_cases_release(&cases);
+    if (!rc && blend_fit(b, &cases, all, BLEND_ALL, pool, fit))
+        rc = error_memory(t->err);
+    blend_cases_release(&cases);
+    pool_free(pool);
     free(skip);
     exam_release(&exam);
     return rc;
@@ -155,20 +163,20 @@ static int weigh(struct training *t, const struct snapshot *s, struct evidence_w
 static int weigh_and_save(struct training *t, struct model *m)
 {
     struct snapshot s = {.model = m, .n_items = m->config.n_items, .dim = m->config.dim};
-    struct evidence_weights w;
-    struct fit_report fit;
+    struct blend b;
+    struct blend_report fit;
     s.item_vectors = malloc((size_t)s.n_items * s.dim * sizeof *s.item_vectors);
     if (!s.item_vectors)
         return error_memory(t->err);
     model_item_vectors(m, s.item_vectors);
     int rc = topk_index_new(&s.index, s.item_vectors, s.n_items, s.dim, t->err);
     if (!rc)
-        rc = weigh(t, &s, &w, &fit);
+        rc = weigh(t, &s, &b, &fit);
     if (!rc)
         rc = segments_train(&t->segments, &t->lessons, s.item_vectors, s.n_items, s.dim,
                             t->report->seed, t->o->threads ? t->o->threads : 2, t->err);
     if (!rc)
-        rc = save(t, m, &w, &fit);
+        rc = save(t, m, &b, &fit);
     topk_index_free(s.index);
     free(s.item_vectors);
     return rc;

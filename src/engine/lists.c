@@ -180,13 +180,13 @@ static int request_filter(struct shortlist_filter *f, const struct penchant *p,
 /* What the user said no to is only shown when there is nothing else. p->lock is held. */
 static int64_t choose_items(struct penchant *p, const struct penchant_request *r,
                             const struct want *w, struct evidence_query *q,
-                            const struct evidence_weights *weights, struct topk_hit *hit)
+                            const struct blend_terms *terms, struct shortlist_best *best)
 {
     int64_t n = 0;
     for (int without = w->likes.n > 0; n == 0 && without >= 0; without--) {
         struct shortlist_filter filter = {0};
         n = request_filter(&filter, p, r, w, without) == PENCHANT_OK
-                ? shortlist(p, q, weights, &filter, (uint32_t)r->k, hit)
+                ? shortlist(p, q, terms, &filter, best)
                 : PENCHANT_ENOMEM;
         shortlist_filter_release(&filter);
     }
@@ -198,7 +198,9 @@ static int choose(struct penchant *p, const struct snapshot *s,
                   const struct penchant_request *r, const struct want *w, uint32_t mask,
                   int64_t now_us, struct penchant_list **out, struct penchant_error *err)
 {
+    struct blend_terms terms;
     struct topk_hit *hit = malloc(r->k * sizeof *hit);
+    struct shortlist_best best = {.hit = hit, .k = (uint32_t)r->k};
     struct evidence_query q = {.user = w->user,
                                .recent = w->item,
                                .recent_type = w->type,
@@ -213,8 +215,8 @@ static int choose(struct penchant *p, const struct snapshot *s,
     pthread_rwlock_rdlock(&p->lock);
     shortlist_query(&q, p, s);
     if (hit) {
-        const struct evidence_weights weights = shortlist_weights(s, mask, &q);
-        n = choose_items(p, r, w, &q, &weights, hit);
+        shortlist_balance(p, s, mask, &q, &terms);
+        n = choose_items(p, r, w, &q, &terms, &best);
     }
     int rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, err);
     pthread_rwlock_unlock(&p->lock);
@@ -304,6 +306,8 @@ static int64_t choose_similar(struct penchant *p, const struct snapshot *s, uint
     struct evidence_weights w = {
         .w = {
             [EVIDENCE_COVISITATION] = 1.0F, [EVIDENCE_POPULARITY] = SIMILAR_POPULARITY}};
+    struct blend_terms terms;
+    struct shortlist_best best = {.hit = hit, .k = (uint32_t)k};
     shortlist_query(&q, p, s);
     if (shortlist_filter_init(&filter, 1))
         return PENCHANT_ENOMEM;
@@ -315,13 +319,15 @@ static int64_t choose_similar(struct penchant *p, const struct snapshot *s, uint
         filter.favoured = category_of(&p->catalog, item);
         filter.favour = SIMILAR_CATEGORY;
     }
-    int64_t n = shortlist(p, &q, &w, &filter, (uint32_t)k, hit);
+    blend_plain(&w, &terms);
+    int64_t n = shortlist(p, &q, &terms, &filter, &best);
     if (n >= 0 && filter.favoured != NAMES_NONE) {
         struct topk_hit *more = malloc(k * sizeof *more);
         filter.in_category = true;
         filter.category = filter.favoured;
+        best.hit = more;
         const int64_t n_more =
-            more ? shortlist(p, &q, &w, &filter, (uint32_t)k, more) : PENCHANT_ENOMEM;
+            more ? shortlist(p, &q, &terms, &filter, &best) : PENCHANT_ENOMEM;
         n = n_more < 0 ? n_more : (int64_t)merge(hit, (size_t)n, more, (size_t)n_more, k);
         free(more);
     }
@@ -382,7 +388,10 @@ int penchant_popular(struct penchant *p, size_t k, const char *category,
     pthread_rwlock_rdlock(&p->lock);
     shortlist_query(&q, p, NULL);
     filter_category(&filter, p, category);
-    const int64_t n = shortlist(p, &q, &w, &filter, (uint32_t)k, hit);
+    struct blend_terms terms;
+    struct shortlist_best best = {.hit = hit, .k = (uint32_t)k};
+    blend_plain(&w, &terms);
+    const int64_t n = shortlist(p, &q, &terms, &filter, &best);
     for (int64_t i = 0; i < n; i++)
         hit[i].score = exp(hit[i].score); /* the item's share of all that happened */
     rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, err);

@@ -2,18 +2,16 @@
 /* Candidates, filters, scores, the k best. */
 #include "engine/shortlist.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "retrieval/best.h"
 
 enum {
-    ALL = (1 << EVIDENCE_SOURCES) - 1,
     LEAST_EACH = 100, /* candidates asked of every source, at the least */
     MOST_SPARE = 500  /* and to make up for excluded ones, at the most */
 };
-
-#define LEAST_POPULARITY 1e-3F
 
 /* ---- filters ---- */
 
@@ -90,7 +88,7 @@ static void take_in_order(struct gathered *c, const struct evidence_query *q,
 /* Looks at the whole catalogue. Few items: all of them. Else candidates again, and when
    they are too few, what is popular and then any. */
 static int take_thoroughly(struct gathered *c, struct penchant *p,
-                           struct evidence_query *q, const struct evidence_weights *w,
+                           struct evidence_query *q, const struct blend_terms *t,
                            const struct shortlist_filter *f, uint32_t k)
 {
     uint32_t passing;
@@ -102,7 +100,7 @@ static int take_thoroughly(struct gathered *c, struct penchant *p,
     if (passing <= c->room) {
         take_in_order(c, q, c->room);
     } else {
-        c->n = evidence_candidates(&p->evidence, w, ALL, q, c->each, c->item);
+        c->n = blend_candidates(t, &p->evidence, q, c->each, c->item);
         for (size_t i = 0; i < c->n; i++)
             skip[c->item[i] / 64] |= 1ULL << (c->item[i] % 64);
         if (c->n < k) {
@@ -120,18 +118,18 @@ static int take_thoroughly(struct gathered *c, struct penchant *p,
 }
 
 static int take_candidates(struct gathered *c, struct penchant *p,
-                           struct evidence_query *q, const struct evidence_weights *w,
+                           struct evidence_query *q, const struct blend_terms *t,
                            const struct shortlist_filter *f, uint32_t k)
 {
     if (!f->in_category && q->n_indexed <= q->n_items) {
         q->skip = p->catalog.unlistable;
-        c->n = evidence_candidates(&p->evidence, w, ALL, q, c->each, c->item);
+        c->n = blend_candidates(t, &p->evidence, q, c->each, c->item);
         q->skip = NULL;
         take_passing(c, p, f);
         if (c->n >= k)
             return PENCHANT_OK;
     }
-    return take_thoroughly(c, p, q, w, f, k);
+    return take_thoroughly(c, p, q, t, f, k);
 }
 
 /* ---- the list ---- */
@@ -148,43 +146,35 @@ void shortlist_query(struct evidence_query *q, const struct penchant *p,
     q->n_indexed = s->n_items;
 }
 
-struct evidence_weights shortlist_weights(const struct snapshot *s, uint32_t mask,
-                                          const struct evidence_query *q)
+void shortlist_balance(struct penchant *p, const struct snapshot *s, uint32_t mask,
+                       const struct evidence_query *q, struct blend_terms *out)
 {
-    struct evidence_weights w = {
-        .w = {[EVIDENCE_COVISITATION] = 1.0F, [EVIDENCE_POPULARITY] = 0.05F}};
-    if (s)
-        w = s->weights;
-    const bool useful[EVIDENCE_SOURCES] = {
-        [EVIDENCE_SEQUENCE] = q->vector != NULL,
-        [EVIDENCE_COVISITATION] = q->n_recent > 0,
-        [EVIDENCE_NEIGHBOURS] = q->n_recent > 0,
-        [EVIDENCE_REPEAT] = q->n_recent > 0,
-        [EVIDENCE_POPULARITY] = true,
-    };
-    bool any = false;
-    if (w.w[EVIDENCE_POPULARITY] < LEAST_POPULARITY)
-        w.w[EVIDENCE_POPULARITY] = LEAST_POPULARITY;
-    for (int i = 0; i < EVIDENCE_SOURCES; i++) {
-        if (!(mask >> i & 1) || !useful[i])
-            w.w[i] = 0.0F;
-        any |= w.w[i] > 0;
-    }
-    for (int i = 0; i < EVIDENCE_SOURCES && !any; i++)
-        w.w[i] = (mask >> i & 1) && useful[i] ? 1.0F : 0.0F;
-    return w;
+    struct blend plain;
+    if (!s)
+        blend_default(&plain);
+    blend_for(s ? &s->blend : &plain, &p->evidence, q, mask, out);
 }
 
-/* Scores what was gathered and puts the k best into hit. */
-static int64_t rank(const struct gathered *c, struct penchant *p,
-                    const struct evidence_query *q, const struct evidence_weights *w,
-                    const struct shortlist_filter *f, uint32_t k, struct topk_hit *hit)
+static double log_sum_exp(const float *score, size_t n)
 {
-    float *score = malloc((2 * c->n + 1) * sizeof *score);
-    struct best best = {.hit = hit, .k = k};
+    double top = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        top = fmax(top, (double)score[i]);
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)score[i] - top);
+    return top + log(sum);
+}
+
+/* Scores what was gathered and keeps the best. */
+static int64_t rank(const struct gathered *c, struct penchant *p,
+                    const struct evidence_query *q, const struct blend_terms *t,
+                    const struct shortlist_filter *f, struct shortlist_best *out)
+{
+    float *score = malloc((3 * c->n + 1) * sizeof *score);
+    struct best best = {.hit = out->hit, .k = out->k};
     if (!score)
         return PENCHANT_ENOMEM;
-    evidence_score(&p->evidence, w, ALL, q, c->item, c->n, score, score + c->n);
+    blend_score(t, &p->evidence, q, c->item, c->n, score, score + c->n);
     for (size_t i = 0; i < c->n; i++) {
         if (f->favoured != NAMES_NONE &&
             catalog_has_attribute(&p->catalog, c->item[i], f->favoured))
@@ -192,23 +182,25 @@ static int64_t rank(const struct gathered *c, struct penchant *p,
         best_offer(&best, (double)score[i], c->item[i]);
     }
     best_sort(&best);
+    out->log_sum = log_sum_exp(score, c->n);
     free(score);
     return best.n;
 }
 
 int64_t shortlist(struct penchant *p, struct evidence_query *q,
-                  const struct evidence_weights *w, const struct shortlist_filter *f,
-                  uint32_t k, struct topk_hit *hit)
+                  const struct blend_terms *t, const struct shortlist_filter *f,
+                  struct shortlist_best *best)
 {
+    const uint32_t k = best->k;
     if (q->n_items == 0 || k == 0 || (f->in_category && f->category == NAMES_NONE))
         return 0;
     const size_t spare = f->excluded.n < MOST_SPARE ? f->excluded.n : MOST_SPARE;
     struct gathered c = {.each = (2 * k > LEAST_EACH ? 2 * k : LEAST_EACH) + spare};
     c.room = EVIDENCE_SOURCES * c.each;
     c.item = malloc(c.room * sizeof *c.item);
-    int64_t n = c.item ? take_candidates(&c, p, q, w, f, k) : PENCHANT_ENOMEM;
+    int64_t n = c.item ? take_candidates(&c, p, q, t, f, k) : PENCHANT_ENOMEM;
     if (n == PENCHANT_OK)
-        n = rank(&c, p, q, w, f, k, hit);
+        n = rank(&c, p, q, t, f, best);
     free(c.item);
     return n;
 }

@@ -29,20 +29,23 @@ void shortlist_filter_exclude(struct shortlist_filter *f, uint32_t item);
 void shortlist_query(struct evidence_query *q, const struct penchant *p,
                      const struct snapshot *s);
 
-/*
- * Which weights hold for this query: those of the model, or counting alone without one; 0
- * for a source that is not in `mask` or has nothing to go by; popularity never quite 0,
- * so that somebody unknown gets what is popular.
- */
-struct evidence_weights shortlist_weights(const struct snapshot *s, uint32_t mask,
-                                          const struct evidence_query *q);
+/* The balance that holds for this query: the model's, or counting alone without one, with
+   the sources of `mask`. */
+void shortlist_balance(struct penchant *p, const struct snapshot *s, uint32_t mask,
+                       const struct evidence_query *q, struct blend_terms *out);
+
+struct shortlist_best {
+    struct topk_hit *hit; /* (k) the caller's, filled best first */
+    uint32_t k;
+    double log_sum; /* logarithm of the sum of exp(score) over all candidates */
+};
 
 /*
- * The k best into hit[k], equal scores by number; how many there are, or PENCHANT_ENOMEM.
+ * The k best, equal scores by number; how many there are, or PENCHANT_ENOMEM.
  * p->lock is held for reading; q comes from shortlist_query(), its skip is set in here.
  */
 int64_t shortlist(struct penchant *p, struct evidence_query *q,
-                  const struct evidence_weights *w, const struct shortlist_filter *f,
-                  uint32_t k, struct topk_hit *hit);
+                  const struct blend_terms *t, const struct shortlist_filter *f,
+                  struct shortlist_best *best);
 
 #endif

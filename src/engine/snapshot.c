@@ -11,7 +11,6 @@
 
 #include "base/hash.h"
 #include "engine/shop_segments.h"
-#include "evidence/fit.h"
 #include "interest/interests.h"
 #include "model/checkpoint.h"
 
@@ -29,12 +28,26 @@ static void snapshot_free(struct snapshot *s)
     free(s);
 }
 
+/* A checkpoint without a blend has constant weights as a note. */
+static int read_blend(struct snapshot *s, const char *path, struct penchant_error *err)
+{
+    char text[512];
+    struct evidence_weights w;
+    int rc = blend_load(&s->blend, path, err);
+    if (rc != PENCHANT_ENOTFOUND)
+        return rc;
+    rc = checkpoint_note(path, NOTE_EVIDENCE, text, sizeof text, err);
+    if (!rc)
+        rc = evidence_weights_parse(text, &w, err);
+    if (!rc)
+        blend_constant(&s->blend, &w);
+    return rc;
+}
+
 static int read_notes(struct snapshot *s, const char *path, struct penchant_error *err)
 {
     char text[512];
-    int rc = checkpoint_note(path, NOTE_EVIDENCE, text, sizeof text, err);
-    if (!rc)
-        rc = evidence_weights_parse(text, &s->weights, err);
+    int rc = read_blend(s, path, err);
     if (!rc)
         rc = checkpoint_note(path, NOTE_PRESET, s->preset, sizeof s->preset, err);
     if (!rc)

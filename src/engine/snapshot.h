@@ -8,11 +8,12 @@
 #define ENGINE_SNAPSHOT_H
 
 #include "engine/engine.h"
+#include "evidence/blend.h"
 #include "model/encoder.h"
 #include "retrieval/topk.h"
 
 /* Notes of a checkpoint (model/checkpoint.h) that the engine writes and reads. */
-#define NOTE_EVIDENCE   "evidence" /* evidence_weights_format() */
+#define NOTE_EVIDENCE   "evidence" /* blend_summary(), as evidence_weights_format() */
 #define NOTE_PRESET     "preset"
 #define NOTE_LOSS       "loss"
 #define NOTE_DROPOUT    "dropout"
@@ -34,7 +35,7 @@ struct snapshot {
     float *middle;       /* (dim) interest_middle() of them */
     struct topk_index *index;
     uint32_t n_items, dim;
-    struct evidence_weights weights;
+    struct blend blend;
     uint64_t version; /* 1, 2, .. by the order in which this process picked models up */
     uint64_t trained_seq;
     int64_t trained_us;

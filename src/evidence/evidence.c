@@ -2,9 +2,13 @@
 /* The table of sources, and what is done with all of them together. */
 #include "evidence/evidence.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "behaviour/event.h"
+#include "evidence/counts.h"
 #include "evidence/sources.h"
 #include "evidence/tally.h"
 #include "retrieval/best.h"
@@ -20,6 +24,9 @@ const struct evidence_source *const evidence_sources[EVIDENCE_SOURCES] = {
 int evidence_init(struct evidence *e, const struct evidence_options *o)
 {
     memset(e, 0, sizeof *e);
+    e->counts = counts_new();
+    if (!e->counts)
+        return PENCHANT_ENOMEM;
     for (int s = 0; s < EVIDENCE_SOURCES; s++) {
         if (!evidence_sources[s]->create)
             continue;
@@ -37,12 +44,13 @@ void evidence_release(struct evidence *e)
     for (int s = 0; s < EVIDENCE_SOURCES; s++)
         if (e->state[s])
             evidence_sources[s]->destroy(e->state[s]);
+    counts_free(e->counts);
     memset(e, 0, sizeof *e);
 }
 
 int evidence_observe(struct evidence *e, const struct evidence_event *event)
 {
-    int rc = PENCHANT_OK;
+    int rc = counts_add(e->counts, event->item);
     for (int s = 0; s < EVIDENCE_SOURCES; s++) {
         if (!evidence_sources[s]->observe)
             continue;
@@ -77,35 +85,15 @@ int evidence_parse(const char *names, uint32_t *mask, struct penchant_error *err
     }
 }
 
-static bool takes_part(const struct evidence_weights *w, uint32_t mask, int s)
-{
-    return (mask >> s & 1) && w->w[s] != 0;
-}
-
-void evidence_score(struct evidence *e, const struct evidence_weights *w, uint32_t mask,
-                    const struct evidence_query *q, const uint32_t *item, size_t n,
-                    float *out, float *scratch)
-{
-    memset(out, 0, n * sizeof *out);
-    for (int s = 0; s < EVIDENCE_SOURCES; s++) {
-        if (!takes_part(w, mask, s))
-            continue;
-        evidence_sources[s]->score(e->state[s], q, item, n, scratch);
-        for (size_t i = 0; i < n; i++)
-            out[i] += w->w[s] * scratch[i];
-    }
-}
-
-size_t evidence_candidates(struct evidence *e, const struct evidence_weights *w,
-                           uint32_t mask, const struct evidence_query *q, size_t k_each,
-                           uint32_t *item)
+size_t evidence_candidates(struct evidence *e, uint32_t mask,
+                           const struct evidence_query *q, size_t k_each, uint32_t *item)
 {
     struct tally seen;
     size_t n = 0;
     if (tally_init(&seen, EVIDENCE_SOURCES * k_each))
         return 0;
     for (int s = 0; s < EVIDENCE_SOURCES; s++) {
-        if (!takes_part(w, mask, s))
+        if (!(mask >> s & 1))
             continue;
         size_t got = evidence_sources[s]->candidates(e->state[s], q, k_each, item + n);
         size_t end = n + got;
@@ -116,6 +104,46 @@ size_t evidence_candidates(struct evidence *e, const struct evidence_weights *w,
     tally_release(&seen);
     return n;
 }
+
+/* ---- notes ---- */
+
+void evidence_weights_format(const struct evidence_weights *w, char *text, size_t n)
+{
+    size_t at = 0;
+    if (n > 0)
+        text[0] = '\0';
+    for (int s = 0; s < EVIDENCE_SOURCES && at < n; s++) {
+        int len = snprintf(text + at, n - at, "%s%s:%.9g", s ? "," : "",
+                           evidence_sources[s]->name, (double)w->w[s]);
+        at += len > 0 ? (size_t)len : 0;
+    }
+}
+
+int evidence_weights_parse(const char *text, struct evidence_weights *w,
+                           struct penchant_error *err)
+{
+    struct evidence_weights read = {0};
+    for (const char *at = text;; at++) {
+        size_t len = strcspn(at, ":,");
+        char *end = NULL;
+        float value = at[len] == ':' ? strtof(at + len + 1, &end) : NAN;
+        if (len == 0 || !end || end == at + len + 1 || (*end != ',' && *end != '\0') ||
+            !(value >= -1e6F && value <= 1e6F))
+            return error_set(err, PENCHANT_EINVALID,
+                             "\"%.60s\" is not a list of source:weight", text);
+        for (int s = 0; s < EVIDENCE_SOURCES; s++)
+            if (strlen(evidence_sources[s]->name) == len &&
+                memcmp(evidence_sources[s]->name, at, len) == 0)
+                read.w[s] = value;
+        at = end;
+        if (*at == '\0')
+            break;
+    }
+    *w = read;
+    return PENCHANT_OK;
+}
+
+/* ---- what the sources share ---- */
 
 float evidence_type_weight(uint32_t type)
 {

@@ -95,6 +95,9 @@ struct evidence_source {
        what else is asked for, so a catalogue may be scored in pieces. */
     void (*score)(void *state, const struct evidence_query *q, const uint32_t *item,
                   size_t n, float *out);
+    /* Its weight where no fit has seen it say anything: 0 for most; 1 for one that speaks
+       in rare situations only. */
+    float unfitted;
 };
 
 enum evidence_id {
@@ -109,15 +112,17 @@ enum evidence_id {
 extern const struct evidence_source *const evidence_sources[EVIDENCE_SOURCES];
 
 /* The states of all sources of one shop. */
+struct counts;
 struct evidence {
     void *state[EVIDENCE_SOURCES];
+    struct counts *counts; /* of events by item (evidence/counts.h) */
 };
 
 int evidence_init(struct evidence *e, const struct evidence_options *o);
 void evidence_release(struct evidence *e);
 int evidence_observe(struct evidence *e, const struct evidence_event *event);
 
-/* A weight per source; 0 leaves a source out. Kept in the checkpoint's metadata. */
+/* A weight per source; 0 leaves a source out. See blend.h for weights that depend. */
 struct evidence_weights {
     float w[EVIDENCE_SOURCES];
 };
@@ -125,15 +130,16 @@ struct evidence_weights {
 /* "all", or names by comma -> a mask of (1 << enum evidence_id); PENCHANT_EINVALID else. */
 int evidence_parse(const char *names, uint32_t *mask, struct penchant_error *err);
 
-/* Weighted sum over the sources in `mask` into out[n]; scratch holds n floats. */
-void evidence_score(struct evidence *e, const struct evidence_weights *w, uint32_t mask,
-                    const struct evidence_query *q, const uint32_t *item, size_t n,
-                    float *out, float *scratch);
+/* Union of the candidates of the sources in `mask` (each asked for k_each), without
+   repeats; returns how many; item[] has room for EVIDENCE_SOURCES * k_each. */
+size_t evidence_candidates(struct evidence *e, uint32_t mask,
+                           const struct evidence_query *q, size_t k_each, uint32_t *item);
 
-/* Union of the sources' candidates (each asked for k_each), without repeats; returns how
-   many; item[] has room for EVIDENCE_SOURCES * k_each. */
-size_t evidence_candidates(struct evidence *e, const struct evidence_weights *w,
-                           uint32_t mask, const struct evidence_query *q, size_t k_each,
-                           uint32_t *item);
+/* "sequence:1,covisitation:0.5" and back, for checkpoint notes. An unknown name is
+   ignored (another version wrote it); text that is not of this form is PENCHANT_EINVALID.
+ */
+void evidence_weights_format(const struct evidence_weights *w, char *text, size_t n);
+int evidence_weights_parse(const char *text, struct evidence_weights *w,
+                           struct penchant_error *err);
 
 #endif

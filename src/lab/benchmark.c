@@ -269,6 +269,31 @@ static void json_over_best(struct json_writer *w, const struct benchmark *b)
                        metrics_difference(&b->scores.sum, alone, METRICS_NDCG, 10));
     report_json_metric(w, "mrr@20",
                        metrics_difference(&b->scores.sum, alone, METRICS_MRR, 20));
+    report_json_metric(w, "hr@20",
+                       metrics_difference(&b->scores.sum, alone, METRICS_HR, 20));
+    json_end_object(w);
+}
+
+static void json_blend(struct json_writer *w, const struct benchmark *b)
+{
+    const struct blend_report *r = &b->scores.fitted;
+    struct evidence_weights weights;
+    blend_summary(&b->scores.blend, &weights);
+    json_key(w, "weights");
+    json_begin_object(w);
+    for (int s = 0; s < EVIDENCE_SOURCES; s++)
+        if (b->mask >> s & 1)
+            json_key_double(w, evidence_sources[s]->name, (double)weights.w[s], 6);
+    json_end_object(w);
+    json_key(w, "blend");
+    json_begin_object(w);
+    json_key_bool(w, "single_source", r->is_single);
+    json_key_bool(w, "in_context", r->in_context);
+    json_key_double(w, "penalty", r->penalty, 6);
+    json_key_double(w, "temperature", r->temperature, 6);
+    json_key_double(w, "log_loss", r->loss, 6);
+    json_key_double(w, "calibration_error", r->error, 6);
+    json_key_double(w, "covered", (double)b->scores.blend.frame.covered, 6);
     json_end_object(w);
 }
 
@@ -306,13 +331,7 @@ static void json_sources(struct json_writer *w, const struct benchmark *b)
     if (is_single(b->mask))
         return;
     json_over_best(w, b);
-    json_key(w, "weights");
-    json_begin_object(w);
-    for (int s = 0; s < EVIDENCE_SOURCES; s++)
-        if (b->mask >> s & 1)
-            json_key_double(w, evidence_sources[s]->name, (double)b->scores.weights.w[s],
-                            6);
-    json_end_object(w);
+    json_blend(w, b);
 }
 
 static struct cold_report cold_part(const struct benchmark *b)
@@ -357,6 +376,22 @@ static void text_row(struct buf *out, const char *name, const struct metrics *m)
     }
 }
 
+static void text_blend(struct buf *out, const struct benchmark *b)
+{
+    const struct blend_report *r = &b->scores.fitted;
+    struct evidence_weights weights;
+    if (r->is_single) {
+        buf_puts(out, "\nno blend is better on validation: one source alone serves");
+        return;
+    }
+    blend_summary(&b->scores.blend, &weights);
+    buf_puts(out, r->in_context ? "\nweights on average:" : "\nweights:");
+    for (int s = 0; s < EVIDENCE_SOURCES; s++)
+        if (b->mask >> s & 1)
+            buf_printf(out, " %s %.3g", evidence_sources[s]->name, (double)weights.w[s]);
+    buf_printf(out, "; calibration error %.4f", r->error);
+}
+
 static void report_text(struct buf *out, const struct benchmark *b)
 {
     const struct protocol_scores *s = &b->scores;
@@ -379,6 +414,7 @@ static void report_text(struct buf *out, const struct benchmark *b)
             metrics_difference(&s->sum, &s->alone[best], METRICS_NDCG, 10);
         buf_printf(out, "\nover %s alone: NDCG@10 %+.4f [%+.4f, %+.4f]",
                    evidence_sources[best]->name, d.value, d.low, d.high);
+        text_blend(out, b);
     }
     if (b->how.kind == PROTOCOL_COLD_ITEMS) {
         const struct cold_report cold = cold_part(b);

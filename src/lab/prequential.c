@@ -79,8 +79,9 @@ static void ask(struct walk *w, enum prequential_shop shop, struct bench *b)
     struct evidence_query q = run_put_case(r, b, w->c);
     q.now_us = h->ts_us[at];
     q.skip = counts ? w->unseen : NULL;
-    evidence_score(&r->evidence, &w->out->weights, w->o->mask, &q, r->items, q.n_items,
-                   b->sum, b->score);
+    struct blend_terms terms;
+    blend_for(&w->out->blend, &r->evidence, &q, w->o->mask, &terms);
+    blend_score(&terms, &r->evidence, &q, r->items, q.n_items, b->sum, b->score);
     w->rank[shop][w->c] = metrics_rank(b->sum, q.n_items, h->item[at], w->unseen_item,
                                        counts ? w->n_unseen : 0);
     run_forget_case(b);
@@ -176,7 +177,7 @@ static int open_shops(struct walk *w, struct penchant_error *err)
     for (int shop = 0; shop < SHOP_FROZEN_STATE && !status; shop++)
         status = run_observe_stage(&w->run[shop], STAGE_FIT, err);
     if (!status)
-        status = run_fit_weights(&w->run[SHOP_LIVE], &w->out->weights, err);
+        status = run_fit_blend(&w->run[SHOP_LIVE], &w->out->blend, &w->out->fitted, err);
     for (int shop = 0; shop < SHOP_FROZEN_STATE && !status; shop++)
         status = run_observe_stage(&w->run[shop], STAGE_VALIDATION, err);
     for (int shop = 0; shop < SHOPS && !status; shop++)

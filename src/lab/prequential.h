@@ -32,7 +32,8 @@ struct prequential_scores {
     size_t unknown_targets; /* cases whose item nobody had named before: misses */
     struct metrics shop[SHOPS];
     struct metrics part[PREQUENTIAL_PARTS][SHOPS];
-    struct evidence_weights weights;
+    struct blend blend;
+    struct blend_report fitted;
 };
 
 extern const char *const prequential_names[SHOPS];

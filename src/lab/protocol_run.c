@@ -22,7 +22,7 @@ static int bench_init(struct bench *b, size_t n_items)
     *b = (struct bench){0};
     b->seen_bits = calloc(n_items / 64 + 1, sizeof(*b->seen_bits));
     b->seen = malloc((n_items + 1) * sizeof(*b->seen));
-    b->score = malloc((n_items + 1) * sizeof(*b->score));
+    b->score = malloc((2 * n_items + 1) * sizeof(*b->score));
     b->sum = malloc((n_items + 1) * sizeof(*b->sum));
     return b->seen_bits && b->seen && b->score && b->sum ? 0 : PENCHANT_ENOMEM;
 }

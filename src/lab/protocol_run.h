@@ -11,10 +11,10 @@
 #include "lab/protocol_score.h"
 
 enum {
-    RECENT_MAX = 256,     /* of a user's items that the counting sources are shown */
-    FIT_CASES = 20000,    /* more tell the weights nothing */
-    FIT_CANDIDATES = 100, /* of each source in a case */
-    CHUNK = 1024          /* cases between two looks at the progress */
+    RECENT_MAX = 256,    /* of a user's items that the counting sources are shown */
+    FIT_CASES = 20000,   /* more tell the weights nothing */
+    FIT_CANDIDATES = 64, /* of each source in a case */
+    CHUNK = 1024         /* cases between two looks at the progress */
 };
 
 /* What one thread needs to put a case. */
@@ -25,7 +25,7 @@ struct bench {
     uint64_t *seen_bits; /* of items; all zero between cases */
     uint32_t *seen;      /* (n_seen) distinct */
     uint32_t n_seen;
-    float *score; /* (n_items) of one source */
+    float *score; /* (2, n_items) of one source, and beside it the items' novelty */
     float *sum;   /* (n_items) weighted over the sources */
 };
 
@@ -47,7 +47,7 @@ struct run {
     const struct places *cases;
     float *vectors;                       /* (cases.n, dim) */
     size_t chunk;                         /* the first case of the present chunk */
-    struct evidence_weights weights[2];   /* of users with an even and an odd number */
+    struct blend blend[2];                /* of users with an even and an odd number */
     uint32_t *rank[EVIDENCE_SOURCES + 1]; /* (cases.n); the last is the sum's */
 };
 
@@ -74,8 +74,8 @@ void run_forget_case(struct bench *b);
 /* Every so manyth case, so that at most `most` remain. */
 void places_thin(struct places *cases, size_t most);
 
-/* The weights on the validation cases, into r->weights and *out (all cases). */
-int run_fit_weights(struct run *r, struct evidence_weights *out,
-                    struct penchant_error *err);
+/* The blend that the validation cases ask for, into r->blend and *out (all cases). */
+int run_fit_blend(struct run *r, struct blend *out, struct blend_report *report,
+                  struct penchant_error *err);
 
 #endif

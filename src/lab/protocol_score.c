@@ -4,52 +4,75 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "evidence/fit.h"
+#include "evidence/counts.h"
 #include "lab/protocol_run.h"
+#include "learn/held_out.h"
 
-static const uint32_t COUNTING = 1U << EVIDENCE_COVISITATION | 1U << EVIDENCE_POPULARITY;
+/* What is reported alone beside the sources asked for: the plainest of counting. */
+static uint32_t scored(const struct run *r)
+{
+    return r->o->mask | 1U << EVIDENCE_COVISITATION | 1U << EVIDENCE_POPULARITY;
+}
 
-/* ---- weights -------------------------------------------------------------------- */
+/* ---- the blend ------------------------------------------------------------------ */
 
-static const uint32_t EVERYONE = 2;
-
-/* Fits on the cases of users whose number is `fold` modulo 2, or of all. */
-static int fit_fold(struct run *r, uint32_t fold, struct evidence_weights *out,
-                    struct penchant_error *err)
+static int collect(struct run *r, struct blend_cases *fit)
 {
     const struct history *h = &r->p->data->history;
     struct bench *b = &r->bench[0];
-    struct fit_report report;
-    struct fit_cases fit;
     int status = PENCHANT_OK;
-    fit_cases_init(&fit);
     for (size_t c = 0; c < r->cases->n && !status; c++) {
-        if ((fold != EVERYONE && r->cases->user[c] % 2 != fold) ||
-            h->item[r->cases->at[c]] >= r->p->n_warm) /* hidden: chosen by nobody */
+        const uint32_t user = r->cases->user[c];
+        if (h->item[r->cases->at[c]] >= r->p->n_warm) /* hidden: chosen by nobody */
             continue;
-        const struct evidence_query q = run_put_case(r, b, c);
-        status = fit_cases_add_query(&fit, &r->evidence, r->o->mask, &q, FIT_CANDIDATES,
-                                     h->item[r->cases->at[c]]);
+        struct evidence_query q = run_put_case(r, b, c);
+        if (q.n_items > r->p->n_warm) /* nor can hidden ones have been passed over */
+            q.n_items = r->p->n_warm;
+        const int flags =
+            (held_out_weighs(user) ? BLEND_WEIGHS : 0) | (user % 2 ? BLEND_ODD : 0);
+        status = blend_cases_add_query(fit, &r->evidence, r->o->mask, &q, FIT_CANDIDATES,
+                                       h->item[r->cases->at[c]], (uint8_t)flags);
         run_forget_case(b);
     }
-    if (status)
-        error_set(err, status, "the weights cannot be fitted: %s",
-                  penchant_status_text(status));
-    else
-        evidence_fit(&fit, r->o->mask, out, &report);
-    fit_cases_release(&fit);
     return status;
 }
 
-int run_fit_weights(struct run *r, struct evidence_weights *out,
-                    struct penchant_error *err)
+/* A report on the cases themselves takes, for each fold, what the other one asks for. */
+static int fit(struct run *r, struct blend *out, struct blend_report *report,
+               struct penchant_error *err)
+{
+    struct blend_cases cases;
+    struct blend_report unread;
+    blend_cases_init(&cases);
+    int status = collect(r, &cases);
+    if (!status)
+        status = blend_fit(out, &cases, r->o->mask, BLEND_ALL, r->pool, report);
+    r->blend[0] = r->blend[1] = *out;
+    if (!status && r->p->o.report == STAGE_VALIDATION) {
+        status =
+            blend_fit(&r->blend[0], &cases, r->o->mask, BLEND_ODDS, r->pool, &unread);
+        if (!status)
+            status =
+                blend_fit(&r->blend[1], &cases, r->o->mask, BLEND_EVEN, r->pool, &unread);
+    }
+    blend_cases_release(&cases);
+    return status ? error_set(err, status, "the blend cannot be fitted: %s",
+                              penchant_status_text(status))
+                  : PENCHANT_OK;
+}
+
+int run_fit_blend(struct run *r, struct blend *out, struct blend_report *report,
+                  struct penchant_error *err)
 {
     const struct model *m = r->o->model;
     struct places cases;
     if ((r->o->mask & (r->o->mask - 1)) == 0) {
+        struct evidence_weights one;
         for (uint32_t s = 0; s < EVIDENCE_SOURCES; s++)
-            out->w[s] = (float)(r->o->mask >> s & 1);
-        r->weights[0] = r->weights[1] = *out;
+            one.w[s] = (float)(r->o->mask >> s & 1);
+        blend_constant(out, &one);
+        *report = (struct blend_report){.is_single = true, .temperature = 1};
+        r->blend[0] = r->blend[1] = *out;
         return PENCHANT_OK;
     }
     int status = protocol_cases(r->p, STAGE_VALIDATION, &cases, err);
@@ -62,11 +85,7 @@ int run_fit_weights(struct run *r, struct evidence_weights *out,
         status = topk_index_new(&r->index, r->item_vectors, n, m->config.dim, err);
     }
     if (!status)
-        status = fit_fold(r, EVERYONE, out, err);
-    r->weights[0] = r->weights[1] = *out;
-    for (uint32_t fold = 0; fold < 2 && !status && r->p->o.report == STAGE_VALIDATION;
-         fold++)
-        status = fit_fold(r, fold, &r->weights[1 - fold], err);
+        status = fit(r, out, report, err);
     topk_index_free(r->index);
     r->index = NULL;
     r->cases = NULL;
@@ -81,18 +100,19 @@ static void rank_case(struct run *r, struct bench *b, size_t c)
     const struct history *h = &r->p->data->history;
     const uint32_t target = h->item[r->cases->at[c]];
     const struct evidence_query q = run_put_case(r, b, c);
-    const struct evidence_weights *w = &r->weights[r->cases->user[c] % 2];
-    const uint32_t scored = r->o->mask | COUNTING;
+    struct blend_terms terms;
+    float *novelty = b->score + r->known;
+    blend_for(&r->blend[r->cases->user[c] % 2], &r->evidence, &q, r->o->mask, &terms);
     memset(b->sum, 0, r->known * sizeof(*b->sum));
+    counts_novelty(r->evidence.counts, r->items, r->known, novelty);
     for (uint32_t s = 0; s < EVIDENCE_SOURCES; s++) {
-        if (!(scored >> s & 1))
+        if (!(scored(r) >> s & 1))
             continue;
         evidence_sources[s]->score(r->evidence.state[s], &q, r->items, r->known,
                                    b->score);
         r->rank[s][c] = metrics_rank(b->score, r->known, target, b->seen, b->n_seen);
-        if (r->o->mask >> s & 1)
-            for (uint32_t i = 0; i < r->known; i++)
-                b->sum[i] += w->w[s] * b->score[i];
+        if (terms.mask >> s & 1)
+            blend_add(&terms.term[s], b->score, novelty, r->known, b->sum);
     }
     r->rank[EVIDENCE_SOURCES][c] =
         metrics_rank(b->sum, r->known, target, b->seen, b->n_seen);
@@ -162,7 +182,7 @@ static int rank_cases(struct run *r, struct protocol_scores *out,
             return error_set(err, PENCHANT_EINTERRUPTED, "stopped while evaluating");
     }
     count_targets(r, out);
-    out->scored = r->o->mask | COUNTING;
+    out->scored = scored(r);
     int status = keep_ranks(r, r->rank[EVIDENCE_SOURCES], &out->sum);
     for (uint32_t s = 0; s < EVIDENCE_SOURCES && !status; s++)
         if (out->scored >> s & 1)
@@ -186,7 +206,7 @@ int protocol_score(struct protocol_scores *out, const struct protocol *p,
     if (!status)
         status = run_observe_stage(&r, STAGE_FIT, err);
     if (!status)
-        status = run_fit_weights(&r, &out->weights, err);
+        status = run_fit_blend(&r, &out->blend, &out->fitted, err);
     if (!status && p->o.report == STAGE_TEST)
         status = run_observe_stage(&r, STAGE_VALIDATION, err);
     if (!status)

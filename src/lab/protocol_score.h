@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the evidence answers the cases of a protocol: each source alone and the weighted
- * sum of those asked for, over every known item, through the same interface that serves.
+ * How the evidence answers the cases of a protocol: each source alone and the blend of
+ * those asked for, over every known item, through the same interface that serves.
  *
  * The counting sources observe FIT, then the weights are fitted on VALIDATION cases,
  * then, when TEST is reported, the sources observe VALIDATION as well. When VALIDATION
@@ -13,7 +13,7 @@
 #define LAB_PROTOCOL_SCORE_H
 
 #include "evaluate/metrics.h"
-#include "evidence/evidence.h"
+#include "evidence/blend_fit.h"
 #include "lab/protocol.h"
 #include "model/model.h"
 
@@ -34,8 +34,9 @@ struct protocol_scores {
     /* cold-items: the same over the cases of known and of hidden items; the last is the
        sum's */
     struct metrics warm[EVIDENCE_SOURCES + 1], cold[EVIDENCE_SOURCES + 1];
-    uint32_t scored;                 /* the mask, and the counting sources always */
-    struct evidence_weights weights; /* fitted on all validation cases */
+    uint32_t scored;            /* the mask, and the counting sources always */
+    struct blend blend;         /* fitted on all validation cases */
+    struct blend_report fitted; /* how */
 };
 
 /* On success *out is the caller's to release; PENCHANT_EINTERRUPTED when progress said
