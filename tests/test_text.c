@@ -297,6 +297,9 @@ static void test_text__words_for_exact_search(void **unused)
     assert_int_equal(text_words("glas bu i a", b, 8), 4);
     for (int i = 0; i < 4; i++)
         assert_true(a[i] != b[i]); /* these have no plural s */
+    assert_int_equal(text_words("boxes dresses brushes torches shoes", a, 8), 5);
+    assert_int_equal(text_words("box dress brush torch shoe", b, 8), 5);
+    assert_memory_equal(a, b, 5 * sizeof(*a));
     assert_int_equal(text_words("a b c d e", a, 3), 3);
     assert_int_equal(text_words(NULL, a, 8), 0);
 }

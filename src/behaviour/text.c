@@ -97,8 +97,9 @@ static bool next_word(const uint32_t *letter, size_t n, size_t *at, size_t *firs
 }
 
 /*
- * The length of a word without an English plural (Harman 1991): "ies" -> "y" is left to
- * the n-grams, "s" goes unless after u or s, and only from words of four letters on.
+ * The length of a word without an English plural (after Harman 1991): "s" goes unless it
+ * comes after s or u, "es" after ch, sh, x and ss, and only from words of four letters on.
+ * "ies" is left to the n-grams.
  */
 static size_t stem(const uint32_t *letter, size_t n)
 {
@@ -107,7 +108,11 @@ static size_t stem(const uint32_t *letter, size_t n)
     for (size_t i = 0; i < n; i++)
         if (letter[i] < 'a' || letter[i] > 'z')
             return n;
-    return n - 1;
+    const uint32_t last = letter[n - 3], before = letter[n - 4];
+    const bool hisses = last == 'x' ||
+                        (last == 'h' && (before == 'c' || before == 's')) ||
+                        (last == 's' && before == 's');
+    return letter[n - 2] == 'e' && hisses ? n - 2 : n - 1;
 }
 
 static void find_signs(struct found *f, const uint32_t *letter, size_t n, float weight)

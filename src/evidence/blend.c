@@ -177,7 +177,11 @@ static bool speaks(int s, const struct evidence_query *q)
 {
     if (s == EVIDENCE_SEQUENCE)
         return q->vector != NULL;
-    return s == EVIDENCE_POPULARITY || q->n_recent > 0 || q->asked;
+    if (s == EVIDENCE_SEARCH)
+        return q->content && q->asked_weight > 0;
+    if (s == EVIDENCE_CONTENT)
+        return q->content && q->n_recent > 0;
+    return s == EVIDENCE_POPULARITY || q->n_recent > 0;
 }
 
 static bool is_silent(const struct blend_term *t)

@@ -18,6 +18,8 @@ const struct evidence_source *const evidence_sources[EVIDENCE_SOURCES] = {
     [EVIDENCE_COVISITATION] = &evidence_covisitation,
     [EVIDENCE_NEIGHBOURS] = &evidence_neighbours,
     [EVIDENCE_REPEAT] = &evidence_repeat,
+    [EVIDENCE_CONTENT] = &evidence_content,
+    [EVIDENCE_SEARCH] = &evidence_search,
     [EVIDENCE_POPULARITY] = &evidence_popularity,
 };
 

@@ -18,6 +18,7 @@
 
 #include "base/status.h"
 #include "retrieval/topk.h"
+#include "retrieval/words.h"
 
 /* One wanted event as the counting sources see it. */
 struct evidence_event {
@@ -35,6 +36,7 @@ struct evidence_content {
     const float *vectors; /* (n, dim) of length 1, or all zero where nothing is known */
     const struct topk_index *index; /* over the first n_indexed of them; NULL: none */
     uint32_t n, n_indexed, dim; /* items in [n_indexed, n) are few and looked through */
+    const struct words *words;  /* the items' words, for exact search; NULL: none */
 };
 
 /* After such a pause the next event of a user begins a new session. */
@@ -60,7 +62,8 @@ struct evidence_query {
     const struct evidence_content *newcomers;
     const struct evidence_content *content; /* NULL: nothing is known of any item */
     const float *asked; /* (content->dim) of length 1: what the newest search was for */
-    float asked_weight; /* (0, 1]: how much of it is left; 0 without `asked` */
+    const char *asked_text; /* its words, or NULL; either may be missing */
+    float asked_weight;     /* (0, 1]: how much of it is left; 0 without a search */
     bool by_direction; /* vectors are compared by their angle alone (alike, not wanted) */
     bool by_count;     /* popularity is the decayed count alone, whoever asks */
     const uint64_t *skip; /* bitmap of items that must not be candidates, or NULL */
@@ -105,6 +108,8 @@ enum evidence_id {
     EVIDENCE_COVISITATION,
     EVIDENCE_NEIGHBOURS,
     EVIDENCE_REPEAT,
+    EVIDENCE_CONTENT,
+    EVIDENCE_SEARCH,
     EVIDENCE_POPULARITY,
     EVIDENCE_SOURCES
 };

@@ -8,7 +8,8 @@
 #include "evidence/evidence.h"
 
 extern const struct evidence_source evidence_sequence, evidence_covisitation,
-    evidence_neighbours, evidence_repeat, evidence_popularity;
+    evidence_neighbours, evidence_repeat, evidence_popularity, evidence_content,
+    evidence_search;
 
 /* How much one event counts: a purchase 3, a cart or wish 2, any other 1. */
 float evidence_type_weight(uint32_t type);

@@ -72,6 +72,7 @@ struct evidence_query run_put_case(const struct run *r, struct bench *b, size_t 
         .now_us = h->ts_us[at],
         .skip = r->p->exclude_seen ? b->seen_bits : NULL,
         .n_items = r->known,
+        .content = r->content.n ? &r->content : NULL,
     };
     const struct model *m = r->o->model;
     if (m && q.n_recent) {
@@ -213,12 +214,15 @@ int run_init(struct run *r, const struct protocol *p, const struct score_options
     }
     const struct evidence_options counts = {.has_clock = p->data->history.has_clock,
                                             .half_life_days = EVIDENCE_HALF_LIFE_DAYS};
-    return evidence_init(&r->evidence, &counts) ? error_memory(err) : PENCHANT_OK;
+    if (evidence_init(&r->evidence, &counts))
+        return error_memory(err);
+    return run_content_init(r, err);
 }
 
 void run_release(struct run *r)
 {
     evidence_release(&r->evidence);
+    run_content_release(r);
     for (uint32_t i = 0; r->bench && i < r->threads; i++)
         bench_release(&r->bench[i]);
     for (uint32_t s = 0; s <= EVIDENCE_SOURCES; s++)

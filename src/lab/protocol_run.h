@@ -40,7 +40,9 @@ struct run {
     float *fresh; /* (items past the model's, dim), or NULL: its content tells of none */
     struct evidence_content newcomers; /* those of the known items */
     struct topk_index
-        *index;      /* over those of the known items, while weights are fitted */
+        *index; /* over those of the known items, while weights are fitted */
+    struct evidence_content content; /* of all items; n is 0 when none says anything */
+    struct topk_index *content_index;
     uint32_t *items; /* 0, 1, .. */
     uint32_t known;  /* items that can be in a list now */
     /* The cases being scored. */
@@ -54,6 +56,10 @@ struct run {
 int run_init(struct run *r, const struct protocol *p, const struct score_options *o,
              struct penchant_error *err);
 void run_release(struct run *r);
+
+/* The part of both that is about content (run_content.c): by dataset_describe(). */
+int run_content_init(struct run *r, struct penchant_error *err);
+void run_content_release(struct run *r);
 
 /* The sources see the events of a stage, in protocol_order(). */
 int run_observe_stage(struct run *r, enum protocol_stage stage,

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Content as evidence: items like those the user turned to lately. It has no state; the
+ * query brings the user's items and everyone's content vectors (model/content.h).
+ *
+ * The user's taste is a mixture of von Mises-Fisher densities around the newest RECENT
+ * items that have a vector (Banerjee et al. 2005):
+ *
+ *   score(i) = log sum over j of a_j exp(KAPPA c_i . c_j)  -  AVERSION max(0, c_i . c_d)
+ *
+ * For small KAPPA that is the likeness to the mean of the items, for large KAPPA to the
+ * most alike of them. a_j sums to 1 and is in proportion to
+ *
+ *   type weight * liking * DECAY^position * SESSION^sessions since
+ *
+ * (sessions are told by pauses). c_d is the most alike of what the user
+ * dislikes: q->disliked, and items with a liking below 0. An item without a vector has
+ * c = 0 and scores 0, which is what an item that resembles nothing gets.
+ *
+ * Work: at most (RECENT + MOST_DISLIKED) products an item.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evidence/content_source.h"
+#include "evidence/sources.h"
+#include "evidence/tally.h"
+#include "kernels/kernels.h"
+#include "retrieval/best.h"
+
+static const float *vector_of(const struct evidence_content *c, uint32_t item)
+{
+    const float *v = c->vectors + (size_t)item * c->dim;
+    for (uint32_t i = 0; i < c->dim; i++)
+        if (v[i] != 0)
+            return v;
+    return NULL;
+}
+
+static void add_disliked(struct content_taste *t, const struct evidence_content *c,
+                         uint32_t item)
+{
+    if (t->n_disliked < CONTENT_MOST_DISLIKED && item < c->n && vector_of(c, item))
+        t->disliked[t->n_disliked++] = item;
+}
+
+/* How much the i-th newest item counts, `sessions` pauses after it. */
+static float share_of(const struct evidence_query *q, uint32_t i, uint32_t place,
+                      uint32_t sessions)
+{
+    const float liking = q->recent_liking ? q->recent_liking[i] : 1.0F;
+    const float type = q->recent_type ? evidence_type_weight(q->recent_type[i]) : 1.0F;
+    return type * liking * powf(CONTENT_DECAY, (float)place) *
+           powf(CONTENT_SESSION, (float)(sessions < 20 ? sessions : 20));
+}
+
+void content_taste(const struct evidence_query *q, struct content_taste *t)
+{
+    const struct evidence_content *c = q->content;
+    float sum = 0;
+    uint32_t sessions = 0;
+    t->n = t->n_disliked = 0;
+    if (!c)
+        return;
+    int64_t later = q->now_us;
+    for (uint32_t i = q->n_recent; i-- > 0 && t->n < CONTENT_RECENT;) {
+        if (q->recent_us) {
+            sessions += later - q->recent_us[i] > EVIDENCE_SESSION_GAP_US;
+            later = q->recent_us[i];
+        }
+        if (q->recent[i] >= c->n || !vector_of(c, q->recent[i]))
+            continue;
+        const float share = share_of(q, i, t->n, sessions);
+        if (share > 0) {
+            t->item[t->n] = q->recent[i];
+            t->share[t->n++] = share;
+            sum += share;
+        } else if (share < 0) {
+            add_disliked(t, c, q->recent[i]);
+        }
+    }
+    for (uint32_t j = 0; j < t->n; j++)
+        t->share[j] /= sum;
+    for (uint32_t i = q->n_disliked; i-- > 0;)
+        add_disliked(t, c, q->disliked[i]);
+}
+
+/* ---- scores ------------------------------------------------------------------------ */
+
+enum { BLOCK = 256 };
+
+/* Of n <= BLOCK items that all have a row. */
+static void score_block(const struct content_taste *t, const struct evidence_content *c,
+                        const uint32_t *item, size_t n, float *out)
+{
+    const struct kernels *k = kernels_get();
+    float cosine[BLOCK], worst[BLOCK];
+    memset(out, 0, n * sizeof(*out));
+    for (uint32_t j = 0; j < t->n; j++) {
+        k->gather_dots(cosine, c->vectors + (size_t)t->item[j] * c->dim, c->vectors, item,
+                       n, c->dim);
+        for (size_t i = 0; i < n; i++)
+            out[i] += t->share[j] * expf(CONTENT_KAPPA * cosine[i]);
+    }
+    for (size_t i = 0; t->n && i < n; i++)
+        out[i] = logf(out[i]);
+    memset(worst, 0, n * sizeof(*worst));
+    for (uint32_t j = 0; j < t->n_disliked; j++) {
+        k->gather_dots(cosine, c->vectors + (size_t)t->disliked[j] * c->dim, c->vectors,
+                       item, n, c->dim);
+        for (size_t i = 0; i < n; i++)
+            worst[i] = cosine[i] > worst[i] ? cosine[i] : worst[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] -= CONTENT_AVERSION * worst[i];
+}
+
+static void score_items(const struct content_taste *t, const struct evidence_query *q,
+                        const uint32_t *item, size_t n, float *out)
+{
+    const struct evidence_content *c = q->content;
+    uint32_t known[BLOCK];
+    float got[BLOCK];
+    if (!c || (!t->n && !t->n_disliked)) {
+        memset(out, 0, n * sizeof(*out));
+        return;
+    }
+    for (size_t from = 0; from < n; from += BLOCK) {
+        const size_t end = n - from < BLOCK ? n : from + BLOCK;
+        size_t m = 0;
+        for (size_t i = from; i < end; i++)
+            if (item[i] < c->n)
+                known[m++] = item[i];
+        score_block(t, c, known, m, got);
+        m = 0;
+        for (size_t i = from; i < end; i++)
+            out[i] = item[i] < c->n ? got[m++] : 0.0F;
+    }
+}
+
+static void score(void *state, const struct evidence_query *q, const uint32_t *item,
+                  size_t n, float *out)
+{
+    (void)state;
+    struct content_taste t;
+    content_taste(q, &t);
+    score_items(&t, q, item, n, out);
+}
+
+/* ---- candidates -------------------------------------------------------------------- */
+
+/* Items that have been found, each once. */
+struct found {
+    uint32_t *item;
+    struct topk_hit *hit;
+    size_t n;
+    struct tally seen;
+};
+
+static void take(struct found *f, uint32_t item)
+{
+    if (tally_add(&f->seen, item, 0.0F))
+        f->item[f->n++] = item;
+}
+
+static void search(struct found *f, const struct evidence_query *q, const float *x,
+                   uint32_t k)
+{
+    if (!q->content->index)
+        return;
+    const int64_t n = topk_search(q->content->index, x, k, q->skip, f->hit);
+    for (int64_t i = 0; i < n; i++)
+        if (f->hit[i].row < q->n_items)
+            take(f, f->hit[i].row);
+}
+
+/* The nearest to the mean of the taste, the nearest to each of the newest items, and all
+   that are too new for the index. */
+static void gather(struct found *f, const struct evidence_query *q,
+                   const struct content_taste *t, uint32_t k)
+{
+    const struct evidence_content *c = q->content;
+    const struct kernels *kernels = kernels_get();
+    float mean[CONTENT_MAX_VECTOR];
+    memset(mean, 0, c->dim * sizeof(*mean));
+    for (uint32_t j = 0; j < t->n; j++)
+        kernels->add_scaled(mean, c->vectors + (size_t)t->item[j] * c->dim, t->share[j],
+                            c->dim);
+    search(f, q, mean, k);
+    for (uint32_t j = 0; j < t->n && j < CONTENT_NEAREST; j++)
+        search(f, q, c->vectors + (size_t)t->item[j] * c->dim, k);
+    for (uint32_t i = c->n_indexed; i < c->n && i < q->n_items; i++)
+        if (!evidence_skips(q, i))
+            take(f, i);
+}
+
+static size_t best_of(const struct found *f, const struct evidence_query *q,
+                      const struct content_taste *t, uint32_t k, uint32_t *item)
+{
+    struct best best = {.hit = f->hit, .k = k};
+    float *score_of = malloc((f->n + 1) * sizeof(*score_of));
+    if (!score_of)
+        return 0;
+    score_items(t, q, f->item, f->n, score_of);
+    for (size_t i = 0; i < f->n; i++)
+        best_offer(&best, (double)score_of[i], f->item[i]);
+    free(score_of);
+    return evidence_take(&best, item);
+}
+
+static size_t candidates(void *state, const struct evidence_query *q, size_t k,
+                         uint32_t *item)
+{
+    (void)state;
+    struct content_taste t;
+    content_taste(q, &t);
+    if (!t.n || !k || k > UINT32_MAX / 8 || q->content->dim > CONTENT_MAX_VECTOR)
+        return 0;
+    const struct evidence_content *c = q->content;
+    const size_t room = (CONTENT_NEAREST + 1) * k + (c->n - c->n_indexed);
+    struct found f = {.item = malloc((room + 1) * sizeof(*f.item)),
+                      .hit = malloc(k * sizeof(*f.hit))};
+    size_t n = 0;
+    if (f.item && f.hit && !tally_init(&f.seen, room)) {
+        gather(&f, q, &t, (uint32_t)k);
+        n = best_of(&f, q, &t, (uint32_t)k, item);
+        tally_release(&f.seen);
+    }
+    free(f.item);
+    free(f.hit);
+    return n;
+}
+
+const struct evidence_source evidence_content = {
+    .name = "content",
+    .candidates = candidates,
+    .score = score,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the content source makes of a user; content_source.c tells the method. */
+#ifndef EVIDENCE_CONTENT_SOURCE_H
+#define EVIDENCE_CONTENT_SOURCE_H
+
+#include "evidence/evidence.h"
+
+enum {
+    CONTENT_RECENT = 20,        /* items of a user that count */
+    CONTENT_MOST_DISLIKED = 20, /* items that count against */
+    CONTENT_NEAREST = 2,        /* newest items whose own neighbours are candidates */
+    CONTENT_MAX_VECTOR = 4096
+};
+
+/* Chosen on validation data: docs/experiments.md. */
+#define CONTENT_KAPPA    8.0F
+#define CONTENT_DECAY    0.85F /* from an item to the one before it */
+#define CONTENT_SESSION  0.8F  /* from a session to the one before it */
+#define CONTENT_AVERSION 4.0F
+
+struct content_taste {
+    uint32_t n, n_disliked;
+    uint32_t item[CONTENT_RECENT]; /* newest first */
+    float share[CONTENT_RECENT];   /* above 0, sum 1 */
+    uint32_t disliked[CONTENT_MOST_DISLIKED];
+};
+
+/* The user's taste; n is 0 where nothing is known of it. */
+void content_taste(const struct evidence_query *q, struct content_taste *t);
+
+#endif
