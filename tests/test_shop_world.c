@@ -181,6 +181,38 @@ static void test_shop_world__shoppers_take_what_suits_them(void **state)
     shop_world_free(w);
 }
 
+/* Who likes an item gives it more stars, and most are pleased with what they bought. */
+static void test_shop_world__reviews_tell_the_truth(void **state)
+{
+    struct shop s;
+    double stars[2] = {0}, n[2] = {0};
+    (void)state;
+    make(&s, &options);
+    for (size_t i = 0; i < s.n; i++) {
+        const struct shop_act *a = &s.act[i];
+        const bool review = strcmp(a->event, "review") == 0;
+        assert_int_equal(a->text != NULL, review);
+        if (!review)
+            continue;
+        assert_true(a->value >= 1 && a->value <= 5 && a->value == floor(a->value));
+        assert_non_null(strstr(s.world->item[a->item].title, a->text));
+        /* Interests have drifted since; where they have not, the stars follow them. */
+        const double liking = shop_world_liking(s.world, a->shopper, a->item);
+        assert_true(liking >= 0 && liking <= 1);
+        stars[liking > 0.4] += a->value;
+        n[liking > 0.4]++;
+    }
+    assert_true(n[0] > 20 && n[1] > 20);
+    assert_true(stars[1] / n[1] > stars[0] / n[0] + 1);
+    for (uint32_t i = 0; i < 200; i++) {
+        const int32_t item = (int32_t)(i * 37 % options.items);
+        const double least = shop_world_stars(s.world, i, item, 0);
+        assert_true(least >= 1 && least <= shop_world_stars(s.world, i, item, 0.999));
+        assert_true(shop_world_stars(s.world, i, item, 0.999) <= 5);
+    }
+    release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_shop_world__every_complement_is_a_shelf),
         cmocka_unit_test(test_shop_world__the_next_view_follows_from_the_last),
         cmocka_unit_test(test_shop_world__shoppers_take_what_suits_them),
+        cmocka_unit_test(test_shop_world__reviews_tell_the_truth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,7 @@ static int record(struct live *live, const struct shop_act *act,
     e.event = act->event;
     e.item_id = act->item == SHOP_NO_ITEM ? NULL : w->item[act->item].id;
     e.query = act->query;
+    e.text = act->text;
     e.value = act->value;
     live->events++;
     live->purchases += act->event[0] == 'p';

@@ -48,14 +48,14 @@ int shop_world_write_events(const struct shop_world *w, const struct shop_act *a
     FILE *f = create(path, err);
     if (!f)
         return PENCHANT_EIO;
-    fputs("user_id,session_id,event,item_id,timestamp,value,query\n", f);
+    fputs("user_id,session_id,event,item_id,timestamp,value,query,text\n", f);
     for (size_t i = 0; i < n; i++) {
         const struct shop_act *a = &act[i];
         fprintf(f, "%s,v%u,%s,%s,%lld,", w->shopper[a->shopper].id, a->visit, a->event,
                 a->item == SHOP_NO_ITEM ? "" : w->item[a->item].id, (long long)a->ts_us);
         if (!isnan(a->value))
             fprintf(f, "%.2f", a->value);
-        fprintf(f, ",%s\n", a->query ? a->query : "");
+        fprintf(f, ",%s,%s\n", a->query ? a->query : "", a->text ? a->text : "");
     }
     return finish(f, path, err);
 }

@@ -49,6 +49,28 @@ static double suits(const struct shop_world *w, const struct shop_interest *in,
     return (i->brand == in->brand ? 1 : 0.45) * exp(-off * off);
 }
 
+double shop_world_liking(const struct shop_world *w, uint32_t shopper, int32_t item)
+{
+    const struct shop_shopper *s = &w->shopper[shopper];
+    double most = 0;
+    for (uint32_t i = 0; i < s->n_interests; i++)
+        most = fmax(most, suits(w, &s->interest[i], item));
+    return most;
+}
+
+double shop_world_stars(const struct shop_world *w, uint32_t shopper, int32_t item,
+                        double mood)
+{
+    const double stars = 2 + 3 * shop_world_liking(w, shopper, item) + 1.4 * (mood - 0.5);
+    return fmin(5, fmax(1, round(stars)));
+}
+
+const char *shop_world_remark(const struct shop_world *w, int32_t item, uint32_t visit)
+{
+    const struct shop_words_pair *brand = &shop_brands[w->item[item].brand].name;
+    return visit % 2 ? brand->zh : brand->en;
+}
+
 /* The best of a few finds: what a shopper ends up with who looks for this interest. */
 static int32_t find_for(struct shop_visit *v, const struct shop_interest *in)
 {

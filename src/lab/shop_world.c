@@ -185,8 +185,11 @@ static int keep_aftermath(struct past *p, struct shop_world *w,
         return 0;
     later.ts_us += (int64_t)((2 + 8 * rng_double(&w->rng)) * (double)DAY_US);
     later.event = chance < 0.04 ? "refund" : "review";
-    if (chance >= 0.04)
-        later.value = 1 + floor(5 * sqrt(rng_double(&w->rng))); /* mostly pleased */
+    if (chance >= 0.04) {
+        later.value =
+            shop_world_stars(w, bought->shopper, bought->item, rng_double(&w->rng));
+        later.text = shop_world_remark(w, bought->item, bought->visit);
+    }
     return later.ts_us < w->options.now_us ? keep(p, &later) : 0;
 }
 

@@ -69,6 +69,7 @@ struct shop_act {
     int32_t item;     /* SHOP_NO_ITEM for a search */
     int32_t shown_at; /* where in the list that was shown, or -1 */
     double value;     /* a price or a rating; NaN: none */
+    const char *text; /* of a review: a constant; else NULL */
 };
 
 int shop_world_new(struct shop_world **out, const struct shop_world_options *o,
@@ -77,6 +78,15 @@ void shop_world_free(struct shop_world *w);
 
 /* The item with that id, or SHOP_NO_ITEM. */
 int32_t shop_world_find(const struct shop_world *w, const char *id);
+
+/* The truth: how much a shopper likes an item, 0 (nothing for them) to 1. */
+double shop_world_liking(const struct shop_world *w, uint32_t shopper, int32_t item);
+
+/* How many stars they would give it, 1 to 5, by that and by their mood in [0, 1); and what
+   they would write: whose make it is. */
+double shop_world_stars(const struct shop_world *w, uint32_t shopper, int32_t item,
+                        double mood);
+const char *shop_world_remark(const struct shop_world *w, int32_t item, uint32_t visit);
 
 /*
  * The past: *acts (the caller's to free) in order of time. Changes the shoppers'
