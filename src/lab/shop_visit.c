@@ -36,9 +36,8 @@ static int32_t find_in_shelf(struct shop_world *w, uint32_t shelf)
     return (int32_t)low;
 }
 
-/* How well an item suits an interest: 0 the wrong shelf, up to 1. */
-static double suits(const struct shop_world *w, const struct shop_interest *in,
-                    int32_t item)
+double shop_world_suits(const struct shop_world *w, const struct shop_interest *in,
+                        int32_t item)
 {
     const struct shop_item *i = &w->item[item];
     if (i->shelf != in->shelf)
@@ -54,7 +53,7 @@ double shop_world_liking(const struct shop_world *w, uint32_t shopper, int32_t i
     const struct shop_shopper *s = &w->shopper[shopper];
     double most = 0;
     for (uint32_t i = 0; i < s->n_interests; i++)
-        most = fmax(most, suits(w, &s->interest[i], item));
+        most = fmax(most, shop_world_suits(w, &s->interest[i], item));
     return most;
 }
 
@@ -78,7 +77,8 @@ static int32_t find_for(struct shop_visit *v, const struct shop_interest *in)
     double best_suits = -1;
     for (int i = 0; i < 6; i++) {
         const int32_t item = find_in_shelf(v->world, in->shelf);
-        const double s = suits(v->world, in, item) + 0.1 * rng_double(&v->world->rng);
+        const double s =
+            shop_world_suits(v->world, in, item) + 0.1 * rng_double(&v->world->rng);
         if (s > best_suits && !was_seen(v, item)) {
             best_suits = s;
             best = item;
@@ -142,9 +142,9 @@ static double appeal(const struct shop_visit *v, int32_t item)
     if (v->item != SHOP_NO_ITEM && (item == neighbour(w, v->item, shopper->stride) ||
                                     item == complement(w, v->item)))
         return 0.3;
-    double best = 0.01 + 0.2 * suits(w, &shopper->interest[v->interest], item);
+    double best = 0.01 + 0.2 * shop_world_suits(w, &shopper->interest[v->interest], item);
     for (uint32_t i = 0; i < shopper->n_interests; i++)
-        best = fmax(best, 0.08 * suits(w, &shopper->interest[i], item));
+        best = fmax(best, 0.08 * shop_world_suits(w, &shopper->interest[i], item));
     return best;
 }
 
@@ -208,7 +208,7 @@ static void search(struct shop_visit *v, struct shop_act *act)
 static void decide(struct shop_visit *v)
 {
     const struct shop_shopper *s = &v->world->shopper[v->shopper];
-    const double liking = suits(v->world, &s->interest[v->interest], v->item);
+    const double liking = shop_world_suits(v->world, &s->interest[v->interest], v->item);
     const double r = rng_double(&v->world->rng);
     if (r < 0.06 + 0.22 * liking && v->n_cart < SHOP_CART) {
         v->pending = "cart";

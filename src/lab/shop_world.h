@@ -79,6 +79,10 @@ void shop_world_free(struct shop_world *w);
 /* The item with that id, or SHOP_NO_ITEM. */
 int32_t shop_world_find(const struct shop_world *w, const char *id);
 
+/* How well an item suits an interest: 0 the wrong shelf, up to 1. */
+double shop_world_suits(const struct shop_world *w, const struct shop_interest *in,
+                        int32_t item);
+
 /* The truth: how much a shopper likes an item, 0 (nothing for them) to 1. */
 double shop_world_liking(const struct shop_world *w, uint32_t shopper, int32_t item);
 
