@@ -139,6 +139,17 @@ static double direct(const struct shop *s, uint32_t item)
     for (uint32_t i = 0; i < q->n_disliked; i++)
         if (has_vector(s, q->disliked[i]))
             worst = fmax(worst, cosine(s, s->vectors + q->disliked[i] * DIM, item));
+    for (uint32_t i = q->n_told;
+         i-- > (q->n_told > CONTENT_TOLD ? q->n_told - CONTENT_TOLD : 0);) {
+        const double like = (double)q->told_liking[i];
+        const double at = cosine(s, q->told + i * DIM, item);
+        if (like > 0) {
+            sum += (double)CONTENT_SAYING * like * exp((double)CONTENT_KAPPA * at);
+            shares += (double)CONTENT_SAYING * like;
+        } else {
+            worst = fmax(worst, -like * at);
+        }
+    }
     return (shares > 0 ? log(sum / shares) : 0) - (double)CONTENT_AVERSION * worst;
 }
 
@@ -167,6 +178,39 @@ static void test_content_source__scores_are_the_mixture(void **unused)
         check_scores(s);
         s->q.n_recent = 1;
         check_scores(s);
+        shop_free(s);
+    }
+}
+
+static void test_content_source__what_reviews_say_counts_beside_the_items(void **unused)
+{
+    (void)unused;
+    static const float liking[] = {1, -1, 0.5F, 0, -0.25F, 0.75F, 1, -0.5F, 0.125F, -1};
+    float before[ITEMS], after[ITEMS];
+    uint32_t item[ITEMS];
+    for (uint64_t seed = 1; seed < 4; seed++) {
+        struct shop *s = shop_new(seed);
+        s->q.told = s->vectors + 20 * DIM; /* of items 20, 21, .. */
+        s->q.told_liking = liking;
+        for (uint32_t n = 0; n <= 10; n += 5) { /* more than are looked at, at last */
+            s->q.n_told = n;
+            check_scores(s);
+        }
+        s->q.n_recent = 0; /* nothing else is known */
+        check_scores(s);
+        /* Towards what was praised, away from what was not. */
+        s->q.n_recent = 3;
+        s->q.n_told = 0;
+        evidence_content.score(NULL, &s->q, s->items, ITEMS, before);
+        s->q.told = s->vectors + 50 * DIM;
+        s->q.n_told = 2; /* item 50 praised, 51 not */
+        evidence_content.score(NULL, &s->q, s->items, ITEMS, after);
+        assert_true(after[50] - before[50] > 0.5F);
+        assert_true(before[51] - after[51] > 0.5F);
+        s->q.n_recent = 0;
+        s->q.n_told = 1;
+        assert_true(evidence_content.candidates(NULL, &s->q, 10, item) == 10);
+        assert_int_equal(item[0], 50);
         shop_free(s);
     }
 }
@@ -474,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_content_source__scores_are_the_mixture),
         cmocka_unit_test(test_content_source__scores_do_not_depend_on_company),
         cmocka_unit_test(test_content_source__what_was_disliked_counts_against),
+        cmocka_unit_test(test_content_source__what_reviews_say_counts_beside_the_items),
         cmocka_unit_test(test_content_source__the_newest_count_most),
         cmocka_unit_test(test_content_source__nothing_known_is_nothing_said),
         cmocka_unit_test(test_content_source__candidates_are_exact),

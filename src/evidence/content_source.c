@@ -14,10 +14,12 @@
  *   type weight * liking * DECAY^position * SESSION^sessions since
  *
  * (sessions are told by pauses). c_d is the most alike of what the user
- * dislikes: q->disliked, and items with a liking below 0. An item without a vector has
+ * dislikes: q->disliked, and items with a liking below 0. The texts of reviews stand
+ * beside the items, with SAYING * liking for a_j, or among what is disliked, with its
+ * likeness times -liking. An item without a vector has
  * c = 0 and scores 0, which is what an item that resembles nothing gets.
  *
- * Work: at most (RECENT + MOST_DISLIKED) products an item.
+ * Work: at most (TASTES + AVERSIONS) products an item.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -41,8 +43,31 @@ static const float *vector_of(const struct evidence_content *c, uint32_t item)
 static void add_disliked(struct content_taste *t, const struct evidence_content *c,
                          uint32_t item)
 {
-    if (t->n_disliked < CONTENT_MOST_DISLIKED && item < c->n && vector_of(c, item))
-        t->disliked[t->n_disliked++] = item;
+    const float *v =
+        t->n_disliked < CONTENT_MOST_DISLIKED && item < c->n ? vector_of(c, item) : NULL;
+    if (!v)
+        return;
+    t->disliked[t->n_disliked] = v;
+    t->against[t->n_disliked++] = 1.0F;
+}
+
+/* What reviews said, the newest first: towards it or away from it. Adds to the shares. */
+static float add_told(struct content_taste *t, const struct evidence_query *q)
+{
+    float sum = 0;
+    const uint32_t n = q->n_told < CONTENT_TOLD ? q->n_told : CONTENT_TOLD;
+    for (uint32_t i = q->n_told; i-- > q->n_told - n;) {
+        const float *v = q->told + (size_t)i * q->content->dim;
+        const float liking = q->told_liking[i];
+        if (liking > 0) {
+            t->vector[t->n] = v;
+            sum += t->share[t->n++] = CONTENT_SAYING * liking;
+        } else if (liking < 0) {
+            t->disliked[t->n_disliked] = v;
+            t->against[t->n_disliked++] = -liking;
+        }
+    }
+    return sum;
 }
 
 /* How much the i-th newest item counts, `sessions` pauses after it. */
@@ -60,7 +85,7 @@ void content_taste(const struct evidence_query *q, struct content_taste *t)
     const struct evidence_content *c = q->content;
     float sum = 0;
     uint32_t sessions = 0;
-    t->n = t->n_disliked = 0;
+    t->n = t->n_items = t->n_disliked = 0;
     if (!c)
         return;
     int64_t later = q->now_us;
@@ -74,16 +99,19 @@ void content_taste(const struct evidence_query *q, struct content_taste *t)
         const float share = share_of(q, i, t->n, sessions);
         if (share > 0) {
             t->item[t->n] = q->recent[i];
+            t->vector[t->n] = vector_of(c, q->recent[i]);
             t->share[t->n++] = share;
             sum += share;
         } else if (share < 0) {
             add_disliked(t, c, q->recent[i]);
         }
     }
-    for (uint32_t j = 0; j < t->n; j++)
-        t->share[j] /= sum;
     for (uint32_t i = q->n_disliked; i-- > 0;)
         add_disliked(t, c, q->disliked[i]);
+    t->n_items = t->n;
+    sum += add_told(t, q);
+    for (uint32_t j = 0; j < t->n; j++)
+        t->share[j] /= sum;
 }
 
 /* ---- scores ------------------------------------------------------------------------ */
@@ -98,8 +126,7 @@ static void score_block(const struct content_taste *t, const struct evidence_con
     float cosine[BLOCK], worst[BLOCK];
     memset(out, 0, n * sizeof(*out));
     for (uint32_t j = 0; j < t->n; j++) {
-        k->gather_dots(cosine, c->vectors + (size_t)t->item[j] * c->dim, c->vectors, item,
-                       n, c->dim);
+        k->gather_dots(cosine, t->vector[j], c->vectors, item, n, c->dim);
         for (size_t i = 0; i < n; i++)
             out[i] += t->share[j] * expf(CONTENT_KAPPA * cosine[i]);
     }
@@ -107,10 +134,9 @@ static void score_block(const struct content_taste *t, const struct evidence_con
         out[i] = logf(out[i]);
     memset(worst, 0, n * sizeof(*worst));
     for (uint32_t j = 0; j < t->n_disliked; j++) {
-        k->gather_dots(cosine, c->vectors + (size_t)t->disliked[j] * c->dim, c->vectors,
-                       item, n, c->dim);
+        k->gather_dots(cosine, t->disliked[j], c->vectors, item, n, c->dim);
         for (size_t i = 0; i < n; i++)
-            worst[i] = cosine[i] > worst[i] ? cosine[i] : worst[i];
+            worst[i] = fmaxf(worst[i], t->against[j] * cosine[i]);
     }
     for (size_t i = 0; i < n; i++)
         out[i] -= CONTENT_AVERSION * worst[i];
@@ -185,11 +211,10 @@ static void gather(struct found *f, const struct evidence_query *q,
     float mean[CONTENT_MAX_VECTOR];
     memset(mean, 0, c->dim * sizeof(*mean));
     for (uint32_t j = 0; j < t->n; j++)
-        kernels->add_scaled(mean, c->vectors + (size_t)t->item[j] * c->dim, t->share[j],
-                            c->dim);
+        kernels->add_scaled(mean, t->vector[j], t->share[j], c->dim);
     search(f, q, mean, k);
     for (uint32_t j = 0; j < t->n && j < CONTENT_NEAREST; j++)
-        search(f, q, c->vectors + (size_t)t->item[j] * c->dim, k);
+        search(f, q, t->vector[j], k);
     for (uint32_t i = c->n_indexed; i < c->n && i < q->n_items; i++)
         if (!evidence_skips(q, i))
             take(f, i);

@@ -9,6 +9,9 @@ enum {
     CONTENT_RECENT = 20,        /* items of a user that count */
     CONTENT_MOST_DISLIKED = 20, /* items that count against */
     CONTENT_NEAREST = 2,        /* newest items whose own neighbours are candidates */
+    CONTENT_TOLD = 8,           /* texts of reviews, of either kind */
+    CONTENT_TASTES = CONTENT_RECENT + CONTENT_TOLD,
+    CONTENT_AVERSIONS = CONTENT_MOST_DISLIKED + CONTENT_TOLD,
     CONTENT_MAX_VECTOR = 4096
 };
 
@@ -17,12 +20,15 @@ enum {
 #define CONTENT_DECAY    0.85F /* from an item to the one before it */
 #define CONTENT_SESSION  0.8F  /* from a session to the one before it */
 #define CONTENT_AVERSION 4.0F
+#define CONTENT_SAYING   0.5F /* what a review says beside an item of the same liking */
 
 struct content_taste {
-    uint32_t n, n_disliked;
-    uint32_t item[CONTENT_RECENT]; /* newest first */
-    float share[CONTENT_RECENT];   /* above 0, sum 1 */
-    uint32_t disliked[CONTENT_MOST_DISLIKED];
+    uint32_t n, n_items, n_disliked;     /* the n_items first of n are items */
+    uint32_t item[CONTENT_RECENT];       /* newest first */
+    const float *vector[CONTENT_TASTES]; /* theirs, then what reviews said */
+    float share[CONTENT_TASTES];         /* above 0, sum 1 */
+    const float *disliked[CONTENT_AVERSIONS];
+    float against[CONTENT_AVERSIONS]; /* (0, 1]: how strongly */
 };
 
 /* The user's taste; n is 0 where nothing is known of it. */

@@ -62,8 +62,11 @@ struct evidence_query {
     const struct evidence_content *newcomers;
     const struct evidence_content *content; /* NULL: nothing is known of any item */
     const float *asked; /* (content->dim) of length 1: what the newest search was for */
-    const char *asked_text; /* its words, or NULL; either may be missing */
-    float asked_weight;     /* (0, 1]: how much of it is left; 0 without a search */
+    const char *asked_text;   /* its words, or NULL; either may be missing */
+    float asked_weight;       /* (0, 1]: how much of it is left; 0 without a search */
+    const float *told;        /* (n_told, content->dim) of length 1: texts of reviews */
+    const float *told_liking; /* (n_told) in [-1, 1]: what they think of what they say */
+    uint32_t n_told;
     bool by_direction; /* vectors are compared by their angle alone (alike, not wanted) */
     bool by_count;     /* popularity is the decayed count alone, whoever asks */
     const uint64_t *skip; /* bitmap of items that must not be candidates, or NULL */
