@@ -5,7 +5,8 @@
  * When b comes d steps after a (d <= WINDOW), the pair gains SPREAD^(d-1), doubled for a
  * cart and tripled for a purchase: in full in a's row (a leads to b) and times BACKWARD
  * in b's. A repeat of a itself is a pair like any other. Counts are decayed
- * (evidence/decay.h), without a clock by numbers of events. For a user with recent items r_1 (the newest), r_2, ..
+ * (evidence/decay.h), without a clock by numbers of events. For a user with recent items
+ * r_1 (the newest), r_2, ..
  *
  *   v(b)     = sum over i <= QUERY of
  *              i^-AGE c(r_i, b) / ((n(r_i) + s)^ROW (n(b) + s)^COLUMN)
