@@ -15,7 +15,7 @@ enum kind { WORD = 1, PAIR, GRAM, SIGN, SIGNS, FIELD };
 #define PAIR_WEIGHT 0.5F
 #define SIGN_WEIGHT 0.5F
 /* The length of all n-grams of a word together, where the word's is 1. */
-#define GRAMS_WEIGHT 0.6F
+#define GRAMS_WEIGHT 1.0F
 
 static uint64_t hash_letters(enum kind kind, const uint32_t *letter, size_t n)
 {

@@ -27,7 +27,6 @@
 
 #include "evidence/content_source.h"
 #include "evidence/sources.h"
-#include "evidence/tally.h"
 #include "kernels/kernels.h"
 #include "retrieval/best.h"
 
@@ -176,33 +175,14 @@ static void score(void *state, const struct evidence_query *q, const uint32_t *i
 
 /* ---- candidates -------------------------------------------------------------------- */
 
-/* Items that have been found, each once. */
 struct found {
     uint32_t *item;
     struct topk_hit *hit;
     size_t n;
-    struct tally seen;
 };
 
-static void take(struct found *f, uint32_t item)
-{
-    if (tally_add(&f->seen, item, 0.0F))
-        f->item[f->n++] = item;
-}
-
-static void search(struct found *f, const struct evidence_query *q, const float *x,
-                   uint32_t k)
-{
-    if (!q->content->index)
-        return;
-    const int64_t n = topk_search(q->content->index, x, k, q->skip, f->hit);
-    for (int64_t i = 0; i < n; i++)
-        if (f->hit[i].row < q->n_items)
-            take(f, f->hit[i].row);
-}
-
-/* The nearest to the mean of the taste, the nearest to each of the newest items, and all
-   that are too new for the index. */
+/* The nearest to the mean of the taste, to which the score is close for a small KAPPA, and
+   all that are too new for the index. */
 static void gather(struct found *f, const struct evidence_query *q,
                    const struct content_taste *t, uint32_t k)
 {
@@ -212,12 +192,13 @@ static void gather(struct found *f, const struct evidence_query *q,
     memset(mean, 0, c->dim * sizeof(*mean));
     for (uint32_t j = 0; j < t->n; j++)
         kernels->add_scaled(mean, t->vector[j], t->share[j], c->dim);
-    search(f, q, mean, k);
-    for (uint32_t j = 0; j < t->n && j < CONTENT_NEAREST; j++)
-        search(f, q, t->vector[j], k);
+    const int64_t n = c->index ? topk_search(c->index, mean, k, q->skip, f->hit) : 0;
+    for (int64_t i = 0; i < n; i++)
+        if (f->hit[i].row < q->n_items)
+            f->item[f->n++] = f->hit[i].row;
     for (uint32_t i = c->n_indexed; i < c->n && i < q->n_items; i++)
         if (!evidence_skips(q, i))
-            take(f, i);
+            f->item[f->n++] = i;
 }
 
 static size_t best_of(const struct found *f, const struct evidence_query *q,
@@ -243,14 +224,13 @@ static size_t candidates(void *state, const struct evidence_query *q, size_t k,
     if (!t.n || !k || k > UINT32_MAX / 8 || q->content->dim > CONTENT_MAX_VECTOR)
         return 0;
     const struct evidence_content *c = q->content;
-    const size_t room = (CONTENT_NEAREST + 1) * k + (c->n - c->n_indexed);
+    const size_t room = k + (c->n - c->n_indexed);
     struct found f = {.item = malloc((room + 1) * sizeof(*f.item)),
                       .hit = malloc(k * sizeof(*f.hit))};
     size_t n = 0;
-    if (f.item && f.hit && !tally_init(&f.seen, room)) {
+    if (f.item && f.hit) {
         gather(&f, q, &t, (uint32_t)k);
         n = best_of(&f, q, &t, (uint32_t)k, item);
-        tally_release(&f.seen);
     }
     free(f.item);
     free(f.hit);

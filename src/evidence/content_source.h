@@ -8,7 +8,6 @@
 enum {
     CONTENT_RECENT = 20,        /* items of a user that count */
     CONTENT_MOST_DISLIKED = 20, /* items that count against */
-    CONTENT_NEAREST = 2,        /* newest items whose own neighbours are candidates */
     CONTENT_TOLD = 8,           /* texts of reviews, of either kind */
     CONTENT_TASTES = CONTENT_RECENT + CONTENT_TOLD,
     CONTENT_AVERSIONS = CONTENT_MOST_DISLIKED + CONTENT_TOLD,
@@ -16,9 +15,9 @@ enum {
 };
 
 /* Chosen on validation data: docs/experiments.md. */
-#define CONTENT_KAPPA    8.0F
-#define CONTENT_DECAY    0.85F /* from an item to the one before it */
-#define CONTENT_SESSION  0.8F  /* from a session to the one before it */
+#define CONTENT_KAPPA    2.0F
+#define CONTENT_DECAY    0.7F /* from an item to the one before it */
+#define CONTENT_SESSION  0.8F /* from a session to the one before it */
 #define CONTENT_AVERSION 4.0F
 #define CONTENT_SAYING   0.5F /* what a review says beside an item of the same liking */
 

@@ -63,7 +63,7 @@ struct found {
     uint32_t *item;
     struct topk_hit *hit;
     size_t n;
-    struct tally seen;
+    struct tally seen; /* each once */
 };
 
 static void take_hits(struct found *f, const struct evidence_query *q, int64_t n)
@@ -73,6 +73,7 @@ static void take_hits(struct found *f, const struct evidence_query *q, int64_t n
             f->item[f->n++] = f->hit[i].row;
 }
 
+/* Items that have any of the words; only where those are too few, the alike. */
 static void gather(struct found *f, const struct evidence_query *q, uint32_t k)
 {
     const struct evidence_content *c = q->content;
@@ -81,7 +82,7 @@ static void gather(struct found *f, const struct evidence_query *q, uint32_t k)
         words_ask(&asked, q->asked_text);
         take_hits(f, q, words_search(c->words, &asked, k, q->n_items, q->skip, f->hit));
     }
-    if (!q->asked)
+    if (!q->asked || f->n >= k)
         return;
     if (c->index)
         take_hits(f, q, topk_search(c->index, q->asked, k, q->skip, f->hit));

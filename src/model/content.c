@@ -10,7 +10,7 @@
 #include "model/content_space.h"
 
 /* How much a field counts beside a word of the title. */
-#define CATEGORY_WEIGHT 1.0F
+#define CATEGORY_WEIGHT 0.5F
 #define CATEGORY_WORDS  0.5F
 #define BRAND_WEIGHT    1.0F
 #define BRAND_WORDS     1.0F
