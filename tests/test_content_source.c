@@ -203,9 +203,11 @@ static void test_content_source__what_reviews_say_counts_beside_the_items(void *
         s->q.n_told = 0;
         evidence_content.score(NULL, &s->q, s->items, ITEMS, before);
         s->q.told = s->vectors + 50 * DIM;
-        s->q.n_told = 2; /* item 50 praised, 51 not */
+        s->q.n_told = 1; /* item 50 praised */
         evidence_content.score(NULL, &s->q, s->items, ITEMS, after);
         assert_true(after[50] - before[50] > 0.05F);
+        s->q.n_told = 2; /* and 51 not */
+        evidence_content.score(NULL, &s->q, s->items, ITEMS, after);
         assert_true(before[51] - after[51] > 0.5F);
         s->q.n_recent = 0;
         s->q.n_told = 1;
