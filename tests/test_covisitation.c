@@ -104,6 +104,29 @@ static void test_covisitation__newest_items_of_a_query_count_more(void **unused)
     source->destroy(s);
 }
 
+static void test_covisitation__what_was_hated_leads_nowhere(void **unused)
+{
+    (void)unused;
+    struct evidence_options o = {0};
+    void *s = source->create(&o);
+    uint32_t one[2] = {1, 10}, other[2] = {2, 20}, query[2] = {2, 1}, item[2] = {10, 20};
+    walk(s, one, 2, 0, 1);
+    walk(s, other, 2, 0, 1);
+    float liking[2] = {1, 1}, score[3][2];
+    struct evidence_query q = {
+        .recent = query, .recent_liking = liking, .n_recent = 2, .n_items = 30};
+    for (int i = 0; i < 3; i++) { /* 1 is the newest */
+        liking[1] = 1 - (float)i;
+        source->score(s, &q, item, 2, score[i]);
+    }
+    assert_true(score[0][0] > score[1][0] && score[1][0] > score[2][0]);
+    assert_true(score[0][1] == score[1][1] && score[1][1] == score[2][1]);
+    assert_true(score[2][1] > score[2][0]);
+    assert_int_equal(source->candidates(s, &q, 2, item), 1);
+    assert_int_equal(item[0], 20);
+    source->destroy(s);
+}
+
 static void test_covisitation__a_repeat_is_a_pair_too(void **unused)
 {
     (void)unused;
@@ -350,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_covisitation__finds_the_planted_neighbours),
         cmocka_unit_test(test_covisitation__near_and_forward_count_more),
         cmocka_unit_test(test_covisitation__newest_items_of_a_query_count_more),
+        cmocka_unit_test(test_covisitation__what_was_hated_leads_nowhere),
         cmocka_unit_test(test_covisitation__a_repeat_is_a_pair_too),
         cmocka_unit_test(test_covisitation__a_purchase_counts_more),
         cmocka_unit_test(test_covisitation__what_is_old_fades),

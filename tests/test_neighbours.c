@@ -242,6 +242,28 @@ static void test_neighbours__own_sessions_are_none(void **unused)
     source->destroy(s);
 }
 
+static void test_neighbours__what_was_hated_has_none(void **unused)
+{
+    (void)unused;
+    struct evidence_options o = {0};
+    void *s = source->create(&o);
+    const uint32_t path[2] = {1, 2}, item = 2;
+    visit(s, 7, path, 2, 0, 1);
+    float liking = 1, score[3];
+    const int64_t when = 0;
+    const struct evidence_query q = {.user = 8,
+                                     .recent = path,
+                                     .recent_us = &when,
+                                     .recent_liking = &liking,
+                                     .n_recent = 1,
+                                     .n_items = 10};
+    for (int i = 0; i < 3; i++, liking--)
+        source->score(s, &q, &item, 1, &score[i]);
+    assert_true(score[0] > score[1] && score[1] > score[2]);
+    assert_true(score[2] == logf(NEIGHBOURS_EPSILON));
+    source->destroy(s);
+}
+
 static void test_neighbours__a_pause_begins_a_session(void **unused)
 {
     (void)unused;
@@ -447,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_neighbours__agree_with_a_direct_computation),
         cmocka_unit_test(test_neighbours__the_newest_are_compared_and_the_nearest_speak),
         cmocka_unit_test(test_neighbours__own_sessions_are_none),
+        cmocka_unit_test(test_neighbours__what_was_hated_has_none),
         cmocka_unit_test(test_neighbours__a_pause_begins_a_session),
         cmocka_unit_test(test_neighbours__a_late_event_joins_no_other_session),
         cmocka_unit_test(test_neighbours__finds_the_planted_clusters),

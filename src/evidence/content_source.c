@@ -6,18 +6,21 @@
  * The user's taste is a mixture of von Mises-Fisher densities around the newest RECENT
  * items that have a vector (Banerjee et al. 2005):
  *
- *   score(i) = log sum over j of a_j exp(KAPPA c_i . c_j)  -  AVERSION max(0, c_i . c_d)
+ *   score(i) = log sum over j of a_j exp(KAPPA c_i . c_j)
+ *              - AVERSION max(0, c_i . c_d - max over fond j of max(0, c_i . c_j))
  *
  * For small KAPPA that is the likeness to the mean of the items, for large KAPPA to the
  * most alike of them. a_j sums to 1 and is in proportion to
  *
- *   type weight * liking * DECAY^position * SESSION^sessions since
+ *   type weight * (1 + liking) / 2 * DECAY^position * SESSION^sessions since
  *
- * (sessions are told by pauses). c_d is the most alike of what the user
- * dislikes: q->disliked, and items with a liking below 0. The texts of reviews stand
- * beside the items, with SAYING * liking for a_j, or among what is disliked, with its
- * likeness times -liking. An item without a vector has
- * c = 0 and scores 0, which is what an item that resembles nothing gets.
+ * (sessions are told by pauses). c_d is the most alike of what the user dislikes:
+ * q->disliked, and items with a liking of -1. It counts where an item is more like that
+ * than like anything that the user is fond of (a liking that is not below 0): who dislikes
+ * one shoe of several does not dislike shoes. The texts of reviews stand beside the items,
+ * with SAYING * liking for a_j, or among what is disliked, with its likeness times -liking.
+ * An item without a vector has c = 0 and scores 0, which is what an item that resembles
+ * nothing gets.
  *
  * Work: at most (TASTES + AVERSIONS) products an item.
  */
@@ -60,6 +63,7 @@ static float add_told(struct content_taste *t, const struct evidence_query *q)
         const float liking = q->told_liking[i];
         if (liking > 0) {
             t->vector[t->n] = v;
+            t->fond[t->n] = true;
             sum += t->share[t->n++] = CONTENT_SAYING * liking;
         } else if (liking < 0) {
             t->disliked[t->n_disliked] = v;
@@ -73,9 +77,8 @@ static float add_told(struct content_taste *t, const struct evidence_query *q)
 static float share_of(const struct evidence_query *q, uint32_t i, uint32_t place,
                       uint32_t sessions)
 {
-    const float liking = q->recent_liking ? q->recent_liking[i] : 1.0F;
     const float type = q->recent_type ? evidence_type_weight(q->recent_type[i]) : 1.0F;
-    return type * liking * powf(CONTENT_DECAY, (float)place) *
+    return type * evidence_liking_share(q, i) * powf(CONTENT_DECAY, (float)place) *
            powf(CONTENT_SESSION, (float)(sessions < 20 ? sessions : 20));
 }
 
@@ -99,9 +102,10 @@ void content_taste(const struct evidence_query *q, struct content_taste *t)
         if (share > 0) {
             t->item[t->n] = q->recent[i];
             t->vector[t->n] = vector_of(c, q->recent[i]);
+            t->fond[t->n] = !q->recent_liking || q->recent_liking[i] >= 0;
             t->share[t->n++] = share;
             sum += share;
-        } else if (share < 0) {
+        } else {
             add_disliked(t, c, q->recent[i]);
         }
     }
@@ -122,12 +126,16 @@ static void score_block(const struct content_taste *t, const struct evidence_con
                         const uint32_t *item, size_t n, float *out)
 {
     const struct kernels *k = kernels_get();
-    float cosine[BLOCK], worst[BLOCK];
+    float cosine[BLOCK], nearest[BLOCK], worst[BLOCK];
     memset(out, 0, n * sizeof(*out));
+    memset(nearest, 0, n * sizeof(*nearest));
     for (uint32_t j = 0; j < t->n; j++) {
         k->gather_dots(cosine, t->vector[j], c->vectors, item, n, c->dim);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
             out[i] += t->share[j] * expf(CONTENT_KAPPA * cosine[i]);
+            if (t->fond[j])
+                nearest[i] = fmaxf(nearest[i], cosine[i]);
+        }
     }
     for (size_t i = 0; t->n && i < n; i++)
         out[i] = logf(out[i]);
@@ -138,7 +146,7 @@ static void score_block(const struct content_taste *t, const struct evidence_con
             worst[i] = fmaxf(worst[i], t->against[j] * cosine[i]);
     }
     for (size_t i = 0; i < n; i++)
-        out[i] -= CONTENT_AVERSION * worst[i];
+        out[i] -= CONTENT_AVERSION * fmaxf(0, worst[i] - nearest[i]);
 }
 
 static void score_items(const struct content_taste *t, const struct evidence_query *q,

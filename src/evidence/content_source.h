@@ -26,6 +26,7 @@ struct content_taste {
     uint32_t item[CONTENT_RECENT];       /* newest first */
     const float *vector[CONTENT_TASTES]; /* theirs, then what reviews said */
     float share[CONTENT_TASTES];         /* above 0, sum 1 */
+    bool fond[CONTENT_TASTES];           /* of a liking that is not below 0 */
     const float *disliked[CONTENT_AVERSIONS];
     float against[CONTENT_AVERSIONS]; /* (0, 1]: how strongly */
 };

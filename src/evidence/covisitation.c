@@ -233,7 +233,9 @@ static int associate(struct covisitation *s, const struct evidence_query *q,
         const struct row *r = &s->row[a];
         const float *w = weights(r);
         float by = powf((float)(i + 1), -AGE) * powf(r->events / present + SHRINK, -ROW);
-        by /= present;
+        by *= evidence_liking_share(q, q->n_recent - 1 - i) / present;
+        if (by <= 0)
+            continue;
         for (uint32_t j = 0; j < r->n; j++)
             tally_add(v, r->item[j], by * w[j]);
     }

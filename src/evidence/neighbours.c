@@ -254,7 +254,8 @@ static void ask(const struct neighbours *s, const struct evidence_query *q,
         if (j < a->n)
             continue;
         a->item[a->n++] = item;
-        a->weight[j] = powf((float)a->n, -AGE) * rarity(s, item);
+        a->weight[j] =
+            powf((float)a->n, -AGE) * rarity(s, item) * evidence_liking_share(q, i);
     }
 }
 

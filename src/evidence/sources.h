@@ -14,6 +14,15 @@ extern const struct evidence_source evidence_sequence, evidence_covisitation,
 /* How much one event counts: a purchase 3, a cart or wish 2, any other 1. */
 float evidence_type_weight(uint32_t type);
 
+/*
+ * How much what the user did with the i-th of their recent items counts: (1 + liking) / 2.
+ * What was bought and found wanting still tells what for, what was hated tells nothing.
+ */
+static inline float evidence_liking_share(const struct evidence_query *q, uint32_t i)
+{
+    return q->recent_liking ? 0.5F * (1.0F + q->recent_liking[i]) : 1.0F;
+}
+
 /* A lock whose waiting writer goes before new readers, so that a stream of requests
    cannot hold the events up. 0 or an errno. */
 int evidence_lock_init(pthread_rwlock_t *lock);
