@@ -794,6 +794,100 @@ static void test_protocols__validation_weights_come_from_the_other_half(void **s
     buf_release(&log);
 }
 
+/* ---- content --------------------------------------------------------------------- */
+
+enum { KIND_ITEMS = 12 };
+
+static void title_items(struct buf *items, const char *late_title)
+{
+    static const char *const kind[] = {"green tea leaves", "running shoes light"};
+    buf_puts(items, "item_id,title,category\n");
+    for (int i = 0; i < 2 * KIND_ITEMS; i++)
+        buf_printf(items, "i%d,%s no%d,c%d|k%d\n", i, kind[i % 2], i, i % 5, i % 2);
+    buf_printf(items, "late,%s,\n", late_title);
+}
+
+/* Users keep to one kind of item, whose titles share words; co-visits tell nothing. */
+static void kind_log(struct buf *log, uint32_t users, bool late)
+{
+    struct rng rng;
+    rng_init(&rng, 17, 0);
+    buf_puts(log, "user_id,item_id,event,timestamp\n");
+    for (uint32_t u = 0; u < users; u++) {
+        uint32_t order[KIND_ITEMS];
+        for (uint32_t i = 0; i < KIND_ITEMS; i++)
+            order[i] = 2 * i + u % 2;
+        rng_shuffle(&rng, order, KIND_ITEMS);
+        for (uint32_t i = 0; i < 5; i++)
+            buf_printf(log, "u%u,i%u,view,%u\n", u, order[i], 1700000000 + 100000 * i + u);
+        if (late && u % 2)
+            buf_printf(log, "u%u,late,view,%u\n", u, 1700000000 + 900000 + u);
+    }
+}
+
+static void describe(struct experiment *x)
+{
+    struct pool *pool = pool_new(2);
+    struct penchant_error err;
+    assert_int_equal(dataset_describe(&x->data, protocol_learned(&x->split), pool, &err),
+                     PENCHANT_OK);
+    pool_free(pool);
+}
+
+static void test_protocols__content_finds_what_says_the_same(void **state)
+{
+    (void)state;
+    struct buf log, items;
+    struct experiment x;
+    buf_init(&log, 1 << 20);
+    buf_init(&items, 1 << 16);
+    kind_log(&log, 60, false);
+    title_items(&items, "nobody wants it");
+    split(&x, log.data, NULL, items.data, &leave_one_out);
+    describe(&x);
+    score(&x, 1U << EVIDENCE_CONTENT);
+    /* Four items are seen, eight of the kind are left: all of them among the first ten. */
+    assert_value(metrics_of(&x.scores.alone[EVIDENCE_CONTENT], METRICS_HR, 10), 1);
+    experiment_release(&x);
+    split(&x, log.data, NULL, NULL, &leave_one_out);
+    describe(&x); /* nothing is said of any item: equal scores are misses */
+    score(&x, 1U << EVIDENCE_CONTENT);
+    assert_value(metrics_of(&x.scores.alone[EVIDENCE_CONTENT], METRICS_HR, 10), 0);
+    experiment_release(&x);
+    buf_release(&log);
+    buf_release(&items);
+}
+
+/* What comes with the test may be described in the space, but does not shape it. */
+static void test_protocols__the_content_space_knows_only_what_was_learned(void **state)
+{
+    (void)state;
+    struct buf log, items[2];
+    struct experiment x[2];
+    buf_init(&log, 1 << 20);
+    kind_log(&log, 60, true);
+    for (int i = 0; i < 2; i++) {
+        buf_init(&items[i], 1 << 16);
+        title_items(&items[i], i ? "green tea shoes" : "light leaves no3 no4");
+        split(&x[i], log.data, NULL, items[i].data, &temporal);
+        describe(&x[i]);
+        assert_int_equal(x[i].data.n_items[STAGE_TEST], 2 * KIND_ITEMS + 1);
+    }
+    const uint32_t n = x[0].data.n_items[STAGE_FIT], dim = x[0].data.content_dim;
+    assert_in_range(n, 2, 2 * KIND_ITEMS);
+    assert_int_equal(dim, x[1].data.content_dim);
+    assert_memory_equal(x[0].data.content, x[1].data.content,
+                        (size_t)n * dim * sizeof(float));
+    const size_t late = (size_t)2 * KIND_ITEMS * dim;
+    assert_memory_not_equal(x[0].data.content + late, x[1].data.content + late,
+                            dim * sizeof(float));
+    for (int i = 0; i < 2; i++) {
+        experiment_release(&x[i]);
+        buf_release(&items[i]);
+    }
+    buf_release(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -822,6 +916,8 @@ int main(void)
         cmocka_unit_test(test_protocols__without_a_clock_users_are_counted_side_by_side),
         cmocka_unit_test(test_protocols__with_a_clock_events_are_counted_in_time),
         cmocka_unit_test(test_protocols__validation_weights_come_from_the_other_half),
+        cmocka_unit_test(test_protocols__content_finds_what_says_the_same),
+        cmocka_unit_test(test_protocols__the_content_space_knows_only_what_was_learned),
     };
     return cmocka_run_group_tests_name("protocols", tests, NULL, NULL);
 }

@@ -122,6 +122,25 @@ def check_model_learns(folder):
     assert r["epochs"] <= 20 and r["best_epoch"] >= 1, r
 
 
+def check_content(folder):
+    """Shoppers keep to one kind of thing, which only its titles tell; all else is chance."""
+    draw = random.Random(6)
+    kinds = {"t": "Th&eacute; vert bio", "g": "\u7eff\u8336\u793c\u76d2"}
+    rows, items = [], []
+    for user in range(100):
+        kind = draw.choice("tg")
+        for i, item in enumerate(draw.sample(range(14), 6)):
+            rows.append(("u%d" % user, "%s%d" % (kind, item), "view", i + 1))
+    for kind, title in kinds.items():
+        items += [("%s%d" % (kind, i), "%s no%d" % (title, i), "") for i in range(14)]
+    log = write(folder, "kinds.csv", "user_id,item_id,event,timestamp", rows)
+    args = ["--protocol", "leave-one-out", "--events", log, "--sources", "content"]
+    titled = report(*args, "--items", write(folder, "titles.csv", "item_id,title,category", items))
+    assert titled["model"]["hr@10"]["value"] == 1, titled["model"]
+    assert titled["baselines"]["popularity"]["hr@10"]["value"] < 0.9, titled["baselines"]
+    assert report(*args)["model"]["hr@10"]["value"] == 0, "nothing is known of the items"
+
+
 def check_validation_is_blind(folder, log):
     other = write(folder, "other.csv", "user_id,item_id,event,timestamp", shop(last="surprise"))
     args = ["--protocol", "leave-one-out", "--report", "validation", *SMALL]
@@ -244,6 +263,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         log = check_leave_one_out(folder)
         check_model_learns(folder)
+        check_content(folder)
         check_validation_is_blind(folder, log)
         check_sessions(folder)
         check_prequential(folder, log)
