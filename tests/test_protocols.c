@@ -819,7 +819,8 @@ static void kind_log(struct buf *log, uint32_t users, bool late)
             order[i] = 2 * i + u % 2;
         rng_shuffle(&rng, order, KIND_ITEMS);
         for (uint32_t i = 0; i < 5; i++)
-            buf_printf(log, "u%u,i%u,view,%u\n", u, order[i], 1700000000 + 100000 * i + u);
+            buf_printf(log, "u%u,i%u,view,%u\n", u, order[i],
+                       1700000000 + 100000 * i + u);
         if (late && u % 2)
             buf_printf(log, "u%u,late,view,%u\n", u, 1700000000 + 900000 + u);
     }

@@ -238,7 +238,7 @@ static void test_text__alike_texts_share_features(void **unused)
     (void)unused;
     assert_true(fabs(likeness("Crème Brûlée", "creme brulee") - (1)) < 1e-6);
     assert_true(likeness("shampoo", "shampoos") > 0.8); /* plural */
-    assert_true(likeness("shampoo", "shampo") > 0.25);   /* by its n-grams */
+    assert_true(likeness("shampoo", "shampo") > 0.25);  /* by its n-grams */
     assert_true(likeness("green tea", "tea green") > 0.7);
     assert_true(fabs(likeness("green tea", "dog collar")) < 0.05);
     assert_true(likeness("绿茶茶叶礼盒", "礼盒装绿茶") > 0.4);

@@ -70,7 +70,8 @@ static void test_user_words__what_has_no_column_comes_back_from_the_log(void **s
     const char *json;
     char *text = calloc(1, EVENT_TEXT_MAX + 100);
     memset(text, 'x', EVENT_TEXT_MAX - 1);
-    memcpy(text + EVENT_TEXT_MAX - 1, "茶茶", 6); /* of which the first would cross the limit */
+    memcpy(text + EVENT_TEXT_MAX - 1, "茶茶",
+           6); /* of which the first would cross the limit */
     struct penchant_event e = {
         .user_id = "u", .query = "\"red\" \\ 茶\n", .placement = "home", .text = text};
     buf_init(&b, 1 << 16);

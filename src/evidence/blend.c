@@ -28,11 +28,10 @@ void blend_constant(struct blend *b, const struct evidence_weights *w)
 
 void blend_default(struct blend *b)
 {
-    struct evidence_weights w = {
-        .w = {[EVIDENCE_COVISITATION] = 1.0F,
-              [EVIDENCE_NEIGHBOURS] = 0.2F,
-              [EVIDENCE_REPEAT] = 0.05F,
-              [EVIDENCE_POPULARITY] = 0.05F}};
+    struct evidence_weights w = {.w = {[EVIDENCE_COVISITATION] = 1.0F,
+                                       [EVIDENCE_NEIGHBOURS] = 0.2F,
+                                       [EVIDENCE_REPEAT] = 0.05F,
+                                       [EVIDENCE_POPULARITY] = 0.05F}};
     for (int s = 0; s < EVIDENCE_SOURCES; s++)
         if (w.w[s] == 0)
             w.w[s] = evidence_sources[s]->unfitted;

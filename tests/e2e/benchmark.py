@@ -132,7 +132,7 @@ def check_content(folder):
         for i, item in enumerate(draw.sample(range(14), 6)):
             rows.append(("u%d" % user, "%s%d" % (kind, item), "view", i + 1))
     for kind, title in kinds.items():
-        items += [("%s%d" % (kind, i), "%s no%d" % (title, i), "") for i in range(14)]
+        items += [("%s%d" % (kind, i), "%s %s%d" % (title, kind, i), "") for i in range(14)]
     log = write(folder, "kinds.csv", "user_id,item_id,event,timestamp", rows)
     args = ["--protocol", "leave-one-out", "--events", log, "--sources", "content"]
     titled = report(*args, "--items", write(folder, "titles.csv", "item_id,title,category", items))
