@@ -197,11 +197,24 @@ struct penchant_request {
     const char *placement; /* where it will be shown; logged */
     int64_t now_us;        /* 0: now */
     const char *query;     /* what the user searches for just now; not stored */
+    bool explain;          /* say why each item is in the list */
+};
+
+/* What one source of evidence says of an item. */
+struct penchant_evidence {
+    const char *source;  /* its name */
+    double score;        /* by itself */
+    double weight;       /* what a unit more of it would add, here and for this user */
+    double contribution; /* its part of the item's score: these add up to it */
 };
 
 struct penchant_scored {
     const char *item_id;
     double score;
+    /* With `explain` only: */
+    double probability; /* that the user's next event is of this item */
+    size_t n_evidence;
+    const struct penchant_evidence *evidence; /* freed with the list */
 };
 
 struct penchant_list {
@@ -517,15 +530,19 @@ struct penchant_quality {
 
 struct penchant_evaluation {
     uint64_t cases;
-    size_t n; /* the model first, then its sources alone */
+    bool seen_excluded; /* users practically never come back: only new items are ranked */
+    size_t n;           /* the model first, then each of the sources alone */
     struct penchant_quality quality[16];
+    char best_single[32]; /* the source that is best alone, by NDCG@10 */
+    struct penchant_metric over_ndcg10, over_mrr20, over_hr20; /* the model minus it */
 };
 
 /*
  * How well a trained shop predicts each user's last event, which training held out for
- * validation (seen items excluded; equal scores rank against the model).
+ * validation (equal scores rank against the model). `sources` as in a request; NULL: all.
  */
-PENCHANT_API int penchant_evaluate(struct penchant *p, struct penchant_evaluation *out,
+PENCHANT_API int penchant_evaluate(struct penchant *p, const char *sources,
+                                   struct penchant_evaluation *out,
                                    struct penchant_error *err);
 
 /* ---- how it is doing ---------------------------------------------------------------- */

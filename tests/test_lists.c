@@ -1001,7 +1001,7 @@ static void test_lists__a_trained_model_serves_and_is_judged(void **unused)
     o.max_length = 20;
     assert_int_equal(penchant_train(&o, &report, &err),
                      PENCHANT_EINVALID); /* no events */
-    assert_int_equal(penchant_evaluate(p, &result, &err), PENCHANT_ENOMODEL);
+    assert_int_equal(penchant_evaluate(p, NULL, &result, &err), PENCHANT_ENOMODEL);
     /* Walks along a chain of items, so that the last one is new to its user; most begin
        at its beginning, so that what is popular misleads. */
     for (uint32_t u = 0; u < 80; u++)
@@ -1015,7 +1015,7 @@ static void test_lists__a_trained_model_serves_and_is_judged(void **unused)
         fail_msg("train: %s", err.text);
     assert_int_equal(report.dim, 16);
     assert_true(report.steps > 0 && report.tokens > 0);
-    assert_int_equal(penchant_evaluate(p, &result, &err), PENCHANT_OK);
+    assert_int_equal(penchant_evaluate(p, NULL, &result, &err), PENCHANT_OK);
     assert_int_equal(result.cases, 80);
     assert_int_equal(result.n, 1 + EVIDENCE_SOURCES);
     assert_string_equal(result.quality[0].name, "model");
@@ -1035,7 +1035,7 @@ static void test_lists__a_trained_model_serves_and_is_judged(void **unused)
     act(p, "w1", 777, "view", BEGIN + 100 * DAY);
     for (uint32_t i = 0; i < 3; i++)
         act(p, "newcomer", i, "view", BEGIN + (101 + i) * DAY);
-    assert_int_equal(penchant_evaluate(p, &result, &err), PENCHANT_OK);
+    assert_int_equal(penchant_evaluate(p, NULL, &result, &err), PENCHANT_OK);
     assert_int_equal(result.cases, 80);
     assert_true(result.quality[0].ndcg[1].value == judged);
     o.resume = true;

@@ -116,6 +116,32 @@ int cli_open_shop(struct penchant **out, const char *command, const char *dir,
     return status ? cli_fail_error(command, &err) : CLI_OK;
 }
 
+static void evidence_json(struct json_writer *w, const struct penchant_scored *item)
+{
+    json_key_double(w, "probability", item->probability, 9);
+    json_key(w, "evidence");
+    json_begin_array(w);
+    for (size_t i = 0; i < item->n_evidence; i++) {
+        const struct penchant_evidence *e = &item->evidence[i];
+        json_begin_object(w);
+        json_key_string(w, "source", e->source);
+        json_key_double(w, "score", e->score, 9);
+        json_key_double(w, "weight", e->weight, 9);
+        json_key_double(w, "contribution", e->contribution, 9);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+/* "       12.3 %: sequence +2.310, covisitation -0.120" */
+static void evidence_text(struct buf *b, const struct penchant_scored *item)
+{
+    buf_printf(b, "\n     %.2g %%:", 100 * item->probability);
+    for (size_t i = 0; i < item->n_evidence; i++)
+        buf_printf(b, "%s %s %+.3f", i ? "," : "", item->evidence[i].source,
+                   item->evidence[i].contribution);
+}
+
 static void list_json(struct buf *b, struct penchant *p, const struct penchant_list *list)
 {
     struct json_writer w;
@@ -133,6 +159,8 @@ static void list_json(struct buf *b, struct penchant *p, const struct penchant_l
         if (penchant_get_item(p, list->items[i].item_id, &item, NULL) == 0 && item->title)
             json_key_string(&w, "title", item->title);
         penchant_item_free(item);
+        if (list->items[i].evidence)
+            evidence_json(&w, &list->items[i]);
         json_end_object(&w);
     }
     json_end_array(&w);
@@ -151,6 +179,8 @@ static void list_table(struct buf *b, struct penchant *p,
         if (known == 0 && !isnan(item->price))
             buf_printf(b, "  (%.2f)", item->price);
         penchant_item_free(item);
+        if (list->items[i].evidence)
+            evidence_text(b, &list->items[i]);
     }
 }
 

@@ -8,18 +8,24 @@
 
 static const unsigned cut[3] = {5, 10, 20};
 
+static void one_metric_json(struct json_writer *w, const char *key,
+                            struct penchant_metric m)
+{
+    json_key(w, key);
+    json_begin_object(w);
+    json_key_double(w, "value", m.value, 6);
+    json_key_double(w, "low", m.low, 6);
+    json_key_double(w, "high", m.high, 6);
+    json_end_object(w);
+}
+
 static void metric_json(struct json_writer *w, const char *name,
                         const struct penchant_metric m[3])
 {
     for (int i = 0; i < 3; i++) {
         char key[16];
         snprintf(key, sizeof(key), "%s@%u", name, cut[i]);
-        json_key(w, key);
-        json_begin_object(w);
-        json_key_double(w, "value", m[i].value, 6);
-        json_key_double(w, "low", m[i].low, 6);
-        json_key_double(w, "high", m[i].high, 6);
-        json_end_object(w);
+        one_metric_json(w, key, m[i]);
     }
 }
 
@@ -29,6 +35,7 @@ static void report_json(struct buf *b, const struct penchant_evaluation *e)
     json_init(&w, b);
     json_begin_object(&w);
     json_key_uint(&w, "cases", e->cases);
+    json_key_bool(&w, "seen_excluded", e->seen_excluded);
     for (size_t i = 0; i < e->n; i++) {
         const struct penchant_quality *q = &e->quality[i];
         json_key(&w, q->name);
@@ -38,6 +45,13 @@ static void report_json(struct buf *b, const struct penchant_evaluation *e)
         metric_json(&w, "mrr", q->mrr);
         json_end_object(&w);
     }
+    json_key(&w, "over_best_single");
+    json_begin_object(&w);
+    json_key_string(&w, "source", e->best_single);
+    one_metric_json(&w, "ndcg@10", e->over_ndcg10);
+    one_metric_json(&w, "mrr@20", e->over_mrr20);
+    one_metric_json(&w, "hr@20", e->over_hr20);
+    json_end_object(&w);
     json_end_object(&w);
 }
 
@@ -51,18 +65,26 @@ void cli_print_quality(struct buf *b, const struct penchant_evaluation *e)
         for (int j = 0; j < 3; j++)
             buf_printf(b, " %.4f [%.4f-%.4f]", m[j]->value, m[j]->low, m[j]->high);
     }
-    buf_printf(b, "\n%llu users' last events, seen items excluded; 95 %% intervals",
-               (unsigned long long)e->cases);
+    buf_printf(b, "\nover %s alone: NDCG@10 %+.4f [%+.4f, %+.4f]", e->best_single,
+               e->over_ndcg10.value, e->over_ndcg10.low, e->over_ndcg10.high);
+    buf_printf(b, "\n%llu users' last events, %s; 95 %% intervals",
+               (unsigned long long)e->cases,
+               e->seen_excluded ? "seen items excluded" : "among all items");
 }
 
 int cmd_evaluate(int argc, char **argv)
 {
     const char *dir = CLI_DEFAULT_DIR;
     bool json = false;
-    const struct cli_option options[] = {CLI_DIR(&dir), CLI_JSON(&json)};
+    const char *sources = "all";
+    const struct cli_option options[] = {
+        CLI_DIR(&dir),
+        {"sources", 0, CLI_STRING, &sources, "S", NULL, 0, 0, "all, or names by comma"},
+        CLI_JSON(&json)};
     const struct cli_spec spec = {
         "evaluate", "how well a trained shop predicts what its users did last",
-        "The event that training held out of each user, among all items not seen before.",
+        "The event that training held out of each user, among all items; where users "
+        "practically never come back to one, among those not seen before.",
         options, sizeof(options) / sizeof(options[0])};
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_CONTINUE)
@@ -72,7 +94,7 @@ int cmd_evaluate(int argc, char **argv)
     struct penchant_error err = {0};
     if (cli_open_shop(&shop, "evaluate", dir, CLI_OPEN_READ))
         return CLI_FAILED;
-    const int failed = penchant_evaluate(shop, &e, &err);
+    const int failed = penchant_evaluate(shop, sources, &e, &err);
     penchant_close(&shop);
     if (failed)
         return cli_fail_error("evaluate", &err);

@@ -39,6 +39,8 @@ int cmd_recommend(int argc, char **argv)
         {"sources", 0, CLI_STRING, &r.sources, "S", NULL, 0, 0, "all, or names by comma"},
         {"placement", 0, CLI_STRING, &r.placement, "P", NULL, 0, 0,
          "where it will be shown; logged with the list"},
+        {"explain", 0, CLI_FLAG, &r.explain, NULL, NULL, 0, 0,
+         "say how likely each item is and what each source contributes"},
         CLI_JSON(&json),
     };
     const struct cli_spec spec = {

@@ -4,6 +4,7 @@
  * alone. Ranks are taken among the union of all sources' EACH best, which is what a list
  * is made from; a source's own best EACH are all in it, so ranks that count are exact.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ enum { EACH = 200, ROOM = EVIDENCE_SOURCES * EACH, ALL = (1 << EVIDENCE_SOURCES)
 struct evaluating {
     const struct snapshot *s;
     struct lessons lessons;
+    uint32_t mask;
     struct metrics blend, alone[EVIDENCE_SOURCES];
 };
 
@@ -39,7 +41,7 @@ static int answer(struct evaluating *v, const struct evidence_query *q, uint32_t
         evidence_sources[s]->score(e->state[s], q, item, n, score);
         rc = metrics_add(&v->alone[s], rank_of(score, n, at));
     }
-    blend_for(&v->s->blend, e, q, ALL, &terms);
+    blend_for(&v->s->blend, e, q, v->mask, &terms);
     blend_score(&terms, e, q, item, n, sum, score);
     return rc ? rc : metrics_add(&v->blend, rank_of(sum, n, at));
 }
@@ -74,20 +76,41 @@ static int read_lessons(struct penchant *p, void *arg, struct penchant_error *er
 
 static void report(const struct evaluating *v, struct penchant_evaluation *out)
 {
-    *out = (struct penchant_evaluation){.cases = v->lessons.n_cases};
+    int best = -1;
+    double top = 0;
+    *out = (struct penchant_evaluation){.cases = v->lessons.n_cases,
+                                        .seen_excluded = !v->lessons.repeats};
     metrics_quality(&v->blend, "model", &out->quality[out->n++]);
-    for (int s = 0; s < EVIDENCE_SOURCES; s++)
+    for (int s = 0; s < EVIDENCE_SOURCES; s++) {
+        if (!(v->mask >> s & 1))
+            continue;
+        const double ndcg = metrics_ndcg(&v->alone[s], 10).value;
+        if (best < 0 || ndcg > top) {
+            best = s;
+            top = ndcg;
+        }
         metrics_quality(&v->alone[s], evidence_sources[s]->name, &out->quality[out->n++]);
+    }
+    const struct metrics *alone = &v->alone[best];
+    snprintf(out->best_single, sizeof out->best_single, "%s",
+             evidence_sources[best]->name);
+    out->over_ndcg10 = metrics_difference(&v->blend, alone, METRICS_NDCG, 10);
+    out->over_mrr20 = metrics_difference(&v->blend, alone, METRICS_MRR, 20);
+    out->over_hr20 = metrics_difference(&v->blend, alone, METRICS_HR, 20);
 }
 
-int penchant_evaluate(struct penchant *p, struct penchant_evaluation *out,
-                      struct penchant_error *err)
+int penchant_evaluate(struct penchant *p, const char *sources,
+                      struct penchant_evaluation *out, struct penchant_error *err)
 {
+    uint32_t mask;
+    const int bad = evidence_parse(sources ? sources : "all", &mask, err);
+    if (bad)
+        return bad;
     engine_snapshot_refresh(p); /* the watcher may be a second late */
     struct snapshot *s = engine_snapshot_acquire(p);
     if (!s)
         return error_set(err, PENCHANT_ENOMODEL, "no model has been trained");
-    struct evaluating v = {.s = s};
+    struct evaluating v = {.s = s, .mask = mask};
     metrics_init(&v.blend);
     for (int i = 0; i < EVIDENCE_SOURCES; i++)
         metrics_init(&v.alone[i]);

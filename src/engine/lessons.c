@@ -9,6 +9,8 @@
 
 enum { LEAST_EVENTS = 3 };
 
+#define LEAST_REPEATS 0.005 /* of the last events: fewer are taken for noise */
+
 /* ---- reading the store ---- */
 
 struct reading {
@@ -84,24 +86,45 @@ static int observe_event(void *cookie, const struct event *e)
 
 /* ---- holding out ---- */
 
-/* Whether the last event of a user can be held out. */
-static bool eligible(const struct history *h, uint32_t user)
+static bool is_long_enough(const struct history *h, uint32_t user)
 {
-    const uint64_t start = h->start[user], end = h->start[user + 1];
-    if (end - start < LEAST_EVENTS)
-        return false;
-    for (uint64_t i = start; i < end - 1; i++)
-        if (h->item[i] == h->item[end - 1])
-            return false;
-    return true;
+    return h->start[user + 1] - h->start[user] >= LEAST_EVENTS;
+}
+
+/* Whether the last event of a user is of an item that they had before. */
+static bool ends_in_repeat(const struct history *h, uint32_t user)
+{
+    const uint64_t end = h->start[user + 1];
+    uint64_t i = h->start[user];
+    while (i + 1 < end && h->item[i] != h->item[end - 1])
+        i++;
+    return i + 1 < end;
+}
+
+/* Whether the last event of a user can be held out. */
+static bool eligible(const struct lessons *l, uint32_t user)
+{
+    return is_long_enough(&l->history, user) &&
+           (l->repeats || !ends_in_repeat(&l->history, user));
+}
+
+static bool has_repeats(const struct history *h)
+{
+    uint64_t n = 0, repeats = 0;
+    for (uint32_t u = 0; u < h->n_users; u++) {
+        n += is_long_enough(h, u);
+        repeats += is_long_enough(h, u) && ends_in_repeat(h, u);
+    }
+    return (double)repeats >= LEAST_REPEATS * (double)n && repeats > 0;
 }
 
 static int hold_out(struct lessons *l)
 {
     const struct history *h = &l->history;
     uint64_t n = 0;
+    l->repeats = has_repeats(h);
     for (uint32_t u = 0; u < h->n_users; u++)
-        n += eligible(h, u);
+        n += eligible(l, u);
     const uint64_t bar = n > LESSONS_CASES ? UINT64_MAX / n * LESSONS_CASES : UINT64_MAX;
     const size_t room = n + 1;
     l->train_end = malloc((h->n_users + (size_t)1) * sizeof *l->train_end);
@@ -111,7 +134,7 @@ static int hold_out(struct lessons *l)
         return PENCHANT_ENOMEM;
     for (uint32_t u = 0; u < h->n_users; u++) {
         l->train_end[u] = h->start[u + 1];
-        if (rng_mix(u) > bar || l->n_cases == LESSONS_CASES || !eligible(h, u))
+        if (rng_mix(u) > bar || l->n_cases == LESSONS_CASES || !eligible(l, u))
             continue;
         l->train_end[u]--;
         l->user[l->n_cases] = u;
@@ -226,7 +249,7 @@ struct train_data lessons_data(const struct lessons *l)
     return (struct train_data){
         .history = &l->history,
         .train_end = l->train_end,
-        .exclude_seen = true,
+        .exclude_seen = !l->repeats,
         .attr_start = l->attr_start,
         .attr = l->attr,
         .n_attributes = l->attr_start ? l->catalog.attributes.n : 0,
@@ -263,7 +286,7 @@ struct evidence_query exam_question(const struct exam *x, size_t c, uint64_t *sk
     const struct history *h = &x->l->history;
     const uint64_t start = h->start[x->l->user[c]], at = x->l->at[c];
     const uint64_t n = at - start < ENGINE_RECENT ? at - start : ENGINE_RECENT;
-    for (uint64_t i = start; i < at; i++)
+    for (uint64_t i = start; i < at && !x->l->repeats; i++)
         skip[h->item[i] / 64] |= 1ULL << (h->item[i] % 64);
     return (struct evidence_query){
         .user = x->l->user[c],
@@ -277,7 +300,7 @@ struct evidence_query exam_question(const struct exam *x, size_t c, uint64_t *sk
         .index = x->s->index,
         .dim = x->s->dim,
         .n_indexed = x->s->n_items,
-        .skip = skip,
+        .skip = x->l->repeats ? NULL : skip,
         .n_items = h->n_items,
     };
 }

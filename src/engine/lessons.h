@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a shop's log teaches, and what is held out to judge by: of every user with at
- * least three events whose last one is of an item that is new to them, that last event
- * (of LESSONS_CASES users at most, chosen by a hash of their number). Training and
- * evaluation make the same choice from the same log.
+ * What a shop's log teaches, and what is held out to judge by: the last event of every
+ * user with at least three (of LESSONS_CASES users at most, chosen by a hash of their
+ * number). Where users practically never come back to an item (less than one last event
+ * in 200 does), those that do are left out, and what a user had before is not ranked.
+ * Training and evaluation make the same choice from the same log.
  */
 #ifndef ENGINE_LESSONS_H
 #define ENGINE_LESSONS_H
@@ -26,6 +27,7 @@ struct lessons {
     uint64_t *at;        /* (n_cases) the held-out events */
     uint32_t *user;      /* (n_cases) whose they are */
     size_t n_cases;
+    bool repeats; /* users come back to items, so that seen ones are ranked too */
     struct evidence evidence;      /* has observed all that is not held out */
     struct modalities *modalities; /* imported vectors, or NULL: none */
     /* for struct train_data, which lessons_data() fills */
@@ -57,7 +59,7 @@ void exam_release(struct exam *x);
 
 /*
  * Question c: what the user did before. `skip` is a bitmap of all items, zero before and
- * zeroed by exam_forget(); it is given the items that the user had before.
+ * zeroed by exam_forget(); without repeats it is given the items the user had before.
  */
 struct evidence_query exam_question(const struct exam *x, size_t c, uint64_t *skip);
 void exam_forget(const struct exam *x, size_t c, uint64_t *skip);

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "behaviour/check.h"
+#include "engine/explain.h"
 #include "engine/shortlist.h"
 #include "engine/want.h"
 #include "retrieval/best.h"
@@ -29,11 +30,14 @@ void penchant_request_default(struct penchant_request *r)
 
 /* ---- making a list out ---- */
 
-/* One block: the list, its items, their ids. */
+/* One block: the list, its items, their evidence if x is not NULL, their ids. */
 static int list_new(struct penchant_list **out, const struct penchant *p,
-                    const struct topk_hit *hit, size_t n, struct penchant_error *err)
+                    const struct topk_hit *hit, size_t n, const struct explanation *x,
+                    struct penchant_error *err)
 {
-    size_t bytes = sizeof(struct penchant_list) + n * sizeof(struct penchant_scored);
+    const size_t each = x ? x->n_sources : 0;
+    size_t bytes = sizeof(struct penchant_list) + n * sizeof(struct penchant_scored) +
+                   n * each * sizeof(struct penchant_evidence);
     for (size_t i = 0; i < n; i++)
         bytes += strlen(names_text(&p->catalog.ids, hit[i].row)) + 1;
     struct penchant_list *list = calloc(1, bytes);
@@ -41,12 +45,20 @@ static int list_new(struct penchant_list **out, const struct penchant *p,
         return error_memory(err);
     list->n = n;
     list->items = (struct penchant_scored *)(list + 1);
-    char *text = (char *)(list->items + n);
+    struct penchant_evidence *evidence = (struct penchant_evidence *)(list->items + n);
+    char *text = (char *)(evidence + n * each);
+    if (n * each > 0)
+        memcpy(evidence, x->evidence, n * each * sizeof *evidence);
     for (size_t i = 0; i < n; i++) {
         const char *id = names_text(&p->catalog.ids, hit[i].row);
         const size_t len = strlen(id) + 1;
         memcpy(text, id, len);
-        list->items[i] = (struct penchant_scored){.item_id = text, .score = hit[i].score};
+        list->items[i] =
+            (struct penchant_scored){.item_id = text,
+                                     .score = hit[i].score,
+                                     .probability = x ? x->probability[i] : 0,
+                                     .n_evidence = each,
+                                     .evidence = each ? evidence + i * each : NULL};
         text += len;
     }
     *out = list;
@@ -199,6 +211,7 @@ static int choose(struct penchant *p, const struct snapshot *s,
                   int64_t now_us, struct penchant_list **out, struct penchant_error *err)
 {
     struct blend_terms terms;
+    struct explanation why = {0};
     struct topk_hit *hit = malloc(r->k * sizeof *hit);
     struct shortlist_best best = {.hit = hit, .k = (uint32_t)r->k};
     struct evidence_query q = {.user = w->user,
@@ -218,8 +231,12 @@ static int choose(struct penchant *p, const struct snapshot *s,
         shortlist_balance(p, s, mask, &q, &terms);
         n = choose_items(p, r, w, &q, &terms, &best);
     }
-    int rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, err);
+    if (n > 0 && r->explain && explanation_init(&why, p, &q, &terms, &best, (size_t)n))
+        n = PENCHANT_ENOMEM;
+    int rc = n < 0 ? error_memory(err)
+                   : list_new(out, p, hit, (size_t)n, why.evidence ? &why : NULL, err);
     pthread_rwlock_unlock(&p->lock);
+    explanation_release(&why);
     if (!rc)
         rc = log_slate(p, *out, hit, w->user, r->placement, s ? s->version : 0, err);
     free(hit);
@@ -355,7 +372,7 @@ int penchant_similar(struct penchant *p, const char *item_id, size_t k,
     } else {
         const int64_t n =
             hit && vector ? choose_similar(p, s, item, k, vector, hit) : PENCHANT_ENOMEM;
-        rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, err);
+        rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, NULL, err);
     }
     pthread_rwlock_unlock(&p->lock);
     if (!rc)
@@ -394,7 +411,7 @@ int penchant_popular(struct penchant *p, size_t k, const char *category,
     const int64_t n = shortlist(p, &q, &terms, &filter, &best);
     for (int64_t i = 0; i < n; i++)
         hit[i].score = exp(hit[i].score); /* the item's share of all that happened */
-    rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, err);
+    rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, NULL, err);
     pthread_rwlock_unlock(&p->lock);
     if (!rc)
         rc = log_slate(p, *out, hit, NAMES_NONE, "popular", 0, err);

@@ -110,7 +110,7 @@ int demo_learn(struct demo *demo, struct penchant *shop, struct penchant_error *
     if (status == PENCHANT_OK)
         status = wait_for_model(shop, err);
     if (status == PENCHANT_OK)
-        status = penchant_evaluate(shop, &e, err);
+        status = penchant_evaluate(shop, NULL, &e, err);
     if (status)
         return status;
     struct buf b;

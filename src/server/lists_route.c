@@ -10,6 +10,23 @@
 
 enum { SCORE_DIGITS = 9, MAX_EXCLUDE = 10000, MAX_SESSION = 1000 };
 
+static void explain_item(struct json_writer *w, const struct penchant_scored *item)
+{
+    json_key_double(w, "probability", item->probability, SCORE_DIGITS);
+    json_key(w, "evidence");
+    json_begin_array(w);
+    for (size_t i = 0; i < item->n_evidence; i++) {
+        const struct penchant_evidence *e = &item->evidence[i];
+        json_begin_object(w);
+        json_key_string(w, "source", e->source);
+        json_key_double(w, "score", e->score, SCORE_DIGITS);
+        json_key_double(w, "weight", e->weight, SCORE_DIGITS);
+        json_key_double(w, "contribution", e->contribution, SCORE_DIGITS);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
 static void answer_list(struct request *r, struct penchant_list *list)
 {
     struct json_writer w = request_json(r, 200);
@@ -22,6 +39,8 @@ static void answer_list(struct request *r, struct penchant_list *list)
         json_begin_object(&w);
         json_key_string(&w, "item_id", list->items[i].item_id);
         json_key_double(&w, "score", list->items[i].score, SCORE_DIGITS);
+        if (list->items[i].evidence)
+            explain_item(&w, &list->items[i]);
         json_end_object(&w);
     }
     json_end_array(&w);
@@ -55,14 +74,15 @@ static bool flag_param(struct request *r, const char *name, bool *out)
 
 void route_recommend_get(struct request *r)
 {
-    static const char *const known[] = {"user_id",  "k",         "exclude",
-                                        "category", "placement", "exclude_purchased",
-                                        "sources",  "query",     NULL};
+    static const char *const known[] = {
+        "user_id",           "k",       "exclude", "category", "placement",
+        "exclude_purchased", "sources", "query",   "explain",  NULL};
     struct penchant_request ask;
     const char *exclude[URL_MAX_PARAMS];
     penchant_request_default(&ask);
     if (!request_known(r, known, "exclude") || !request_k(r, &ask.k) ||
-        !flag_param(r, "exclude_purchased", &ask.exclude_purchased))
+        !flag_param(r, "exclude_purchased", &ask.exclude_purchased) ||
+        !flag_param(r, "explain", &ask.explain))
         return;
     ask.user_id = request_param(r, "user_id");
     ask.category = request_param(r, "category");
@@ -174,6 +194,8 @@ static int wish_field(struct wish *wish, const char *key, const json_t *value,
         return parse_string(value, key, &ask->category, err);
     if (!strcmp(key, "exclude_purchased"))
         return parse_bool(value, key, &ask->exclude_purchased, err);
+    if (!strcmp(key, "explain"))
+        return parse_bool(value, key, &ask->explain, err);
     if (!strcmp(key, "sources"))
         return parse_string(value, key, &ask->sources, err);
     if (!strcmp(key, "placement"))

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/explain.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evidence/counts.h"
+
+/* What one source says of the n items; score and sum are scratch (n). */
+static void explain_source(struct explanation *x, size_t place, int s,
+                           const struct blend_term *t, const float *score,
+                           const float *novelty, float *sum, size_t n)
+{
+    memset(sum, 0, n * sizeof *sum);
+    blend_add(t, score, novelty, n, sum);
+    for (size_t i = 0; i < n; i++)
+        x->evidence[i * x->n_sources + place] = (struct penchant_evidence){
+            .source = evidence_sources[s]->name,
+            .score = (double)score[i],
+            .weight = (double)blend_slope(t, score[i], novelty[i]),
+            .contribution = (double)sum[i]};
+}
+
+int explanation_init(struct explanation *x, struct penchant *p,
+                     const struct evidence_query *q, const struct blend_terms *t,
+                     const struct shortlist_best *best, size_t n)
+{
+    *x = (struct explanation){.n_sources = (size_t)__builtin_popcount(t->mask)};
+    uint32_t *item = malloc((n + 1) * sizeof *item);
+    float *scratch = malloc((3 * n + 1) * sizeof *scratch), *novelty = scratch + n;
+    x->evidence = calloc(n * x->n_sources + 1, sizeof *x->evidence);
+    x->probability = calloc(n + 1, sizeof *x->probability);
+    const bool full = item && scratch && x->evidence && x->probability;
+    for (size_t i = 0; full && i < n; i++) {
+        item[i] = best->hit[i].row;
+        x->probability[i] = (double)t->covered * exp(best->hit[i].score - best->log_sum);
+    }
+    if (full)
+        counts_novelty(p->evidence.counts, item, n, novelty);
+    size_t place = 0;
+    for (int s = 0; full && s < EVIDENCE_SOURCES; s++) {
+        if (!(t->mask >> s & 1))
+            continue;
+        evidence_sources[s]->score(p->evidence.state[s], q, item, n, scratch);
+        explain_source(x, place++, s, &t->term[s], scratch, novelty, novelty + n, n);
+    }
+    free(item);
+    free(scratch);
+    if (!full)
+        explanation_release(x);
+    return full ? PENCHANT_OK : PENCHANT_ENOMEM;
+}
+
+void explanation_release(struct explanation *x)
+{
+    free(x->evidence);
+    free(x->probability);
+    *x = (struct explanation){0};
+}
