@@ -124,7 +124,7 @@ void blend_context(struct evidence *e, const struct evidence_query *q,
         known_events(e, q, 0),
         known_events(e, q, 1),
         n > 1 ? 1.0F : 0.0F,
-        q->asked ? q->asked_weight : 0.0F,
+        q->asked_weight,
     };
     memcpy(out, context, sizeof context);
 }
@@ -216,15 +216,14 @@ void blend_for(const struct blend *b, struct evidence *e, const struct evidence_
     mask &= can;
     blend_context(e, q, context);
     blend_at(b, context, mask, out);
-    uint32_t others = 0; /* those of the fitted blend that are not here */
+    bool lacking = false; /* a source that usually speaks beside the others */
     for (int s = 0; s < EVIDENCE_SOURCES; s++) {
-        const bool fitted = b->part[s].w[0][0] != 0;
-        if (fitted && !(mask >> s & 1))
-            others |= 1U << s;
+        const bool usual = b->part[s].w[0][0] != 0 && evidence_sources[s]->unfitted == 0;
+        lacking |= usual && !(mask >> s & 1);
         if (is_silent(&out->term[s]))
             out->mask &= ~(1U << s);
     }
-    for (int s = 0; s < EVIDENCE_SOURCES && others; s++)
+    for (int s = 0; s < EVIDENCE_SOURCES && lacking; s++)
         if (is_negative(&out->term[s]))
             out->mask &= ~(1U << s);
     const uint32_t plain = out->mask ? 0 : mask & ~popularity;
