@@ -29,8 +29,8 @@ static void test_want_words__a_search_fades_by_events_and_time(void **state)
     said.ts_us = NOW - 35 * MINUTE;
     assert_true(near((double)want_words_fade(&said, NOW, true), 0.5));
     said.since = 2;
-    assert_true(near((double)want_words_fade(&said, NOW, true), 0.5 * 0.85 * 0.85));
-    assert_true(near((double)want_words_fade(&said, NOW, false), 0.85 * 0.85));
+    assert_true(near((double)want_words_fade(&said, NOW, true), 0.5 * 0.75 * 0.75));
+    assert_true(near((double)want_words_fade(&said, NOW, false), 0.75 * 0.75));
     said.ts_us = NOW + 100 * MINUTE; /* from the future: not stronger than now */
     said.since = 0;
     assert_true(want_words_fade(&said, NOW, true) == 1);

@@ -18,7 +18,7 @@
 #include "interest/user_words.h"
 #include "model/content.h"
 
-#define QUERY_PER_EVENT 0.85F
+#define QUERY_PER_EVENT 0.75F
 #define QUERY_FULL_US   (300 * INT64_C(1000000))  /* 5 minutes */
 #define QUERY_HALF_US   (1800 * INT64_C(1000000)) /* half an hour */
 #define QUERY_LEAST     0.05F

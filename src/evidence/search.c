@@ -129,7 +129,9 @@ static size_t candidates(void *state, const struct evidence_query *q, size_t k,
 
 const struct evidence_source evidence_search = {
     .name = "search",
-    .unfitted = 1.0F, /* searches may be too few to be fitted, and say what is wanted */
+    /* Searches may be too few to be fitted, and say what is wanted: above what counting
+       says together, which is a sum of logarithms. */
+    .unfitted = 3.0F,
     .candidates = candidates,
     .score = score,
 };
