@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "base/rng.h"
+#include "behaviour/import.h"
 #include "model/content_space.h"
 #include "model/eigen.h"
 #include "model/pca.h"
@@ -197,10 +198,12 @@ static void test_pca__rank_ends_the_components(void **unused)
     pca_release(&p);
     for (int i = 0; i < ROWS * DIM; i++)
         x[i] = (float)(i % DIM) + 0.1F; /* all alike */
-    for (int sparse = 0; sparse < 2; sparse++) {
-        fit_pca(&p, x, sparse, 12, 2);
+    for (int run = 0; run < 4; run++) {
+        fit_pca(&p, x, run % 2, 12, 2);
         assert_int_equal(p.out, 0);
         pca_release(&p);
+        for (int i = 0; i < ROWS; i += 3) /* but for the last bit */
+            x[i * DIM + i % DIM] = nextafterf(x[i * DIM + i % DIM], 99);
     }
 }
 
@@ -514,6 +517,180 @@ static void test_content__threads_change_no_bit(void **unused)
     free(s);
 }
 
+/* The vector of an item by the formula of content.h, in double; how many parts it has. */
+static int direct_vector(const struct content_space *s, const struct content_text *text,
+                         const float *imported, double *out)
+{
+    struct text_features f;
+    double x[TEXT_MAX_FEATURES], square = 0;
+    memset(out, 0, s->dim * sizeof(*out));
+    content_text_features(text, &f);
+    for (uint32_t i = 0; i < f.n; i++) {
+        x[i] = 0;
+        for (uint32_t c = 0; c < s->text.in;
+             c++) /* df: log(1 + n / df) is the column's */
+            if ((uint32_t)s->column_of[2 * c] == f.bucket[i])
+                x[i] = copysign(log1p(fabs((double)f.count[i])), (double)f.count[i]) *
+                       (double)s->column_of[2 * c + 1];
+        square += x[i] * x[i];
+    }
+    for (uint32_t j = 0; square > 0 && j < s->text.out; j++) {
+        for (uint32_t i = 0; i < f.n; i++)
+            for (uint32_t c = 0; x[i] != 0 && c < s->text.in; c++)
+                if ((uint32_t)s->column_of[2 * c] == f.bucket[i])
+                    out[j] += x[i] / sqrt(square) *
+                              (double)s->text.projection[c * s->text.out + j];
+        out[j] -= (double)s->text.offset[j];
+    }
+    const struct content_part *p = &s->modality[0];
+    double *own = out + s->text.out, length[2] = {0, 0}, size = 0;
+    for (uint32_t i = 0; imported && i < p->in; i++)
+        size += (double)imported[i] * (double)imported[i];
+    for (uint32_t j = 0; imported && j < p->out; j++) {
+        for (uint32_t i = 0; i < p->in; i++)
+            own[j] +=
+                (double)imported[i] / sqrt(size) * (double)p->projection[i * p->out + j];
+        own[j] -= (double)p->offset[j];
+    }
+    for (uint32_t j = 0; j < s->dim; j++)
+        length[j >= s->text.out] += out[j] * out[j];
+    const double weight[2] = {1, (double)p->weight};
+    const double total = (length[0] > 0) * weight[0] + (length[1] > 0) * weight[1];
+    for (uint32_t j = 0; j < s->dim; j++) {
+        const int part = j >= s->text.out;
+        out[j] *= length[part] > 0 ? sqrt(weight[part] / total / length[part]) : 0;
+    }
+    return (length[0] > 0) + (length[1] > 0);
+}
+
+static void test_content__vectors_follow_the_formula(void **unused)
+{
+    (void)unused;
+    struct shop *s = shop_new();
+    struct content_space *space = fit(s, true, true, 2);
+    const uint32_t dim = content_dim(space);
+    float got[2 * CONTENT_TEXT_DIM];
+    double want[2 * CONTENT_TEXT_DIM];
+    for (uint32_t i = 0; i < 12; i++) {
+        const float *imported = i % 3 ? s->vectors + (size_t)i * VECTOR : NULL;
+        assert_int_equal(direct_vector(space, &s->text[i], imported, want),
+                         i % 3 ? 2 : 1);
+        content_item(space, &s->text[i], &imported, got);
+        for (uint32_t j = 0; j < dim; j++)
+            assert_true(fabs((double)got[j] - want[j]) < 1e-5);
+    }
+    /* How often a feature occurs gives its idf. */
+    struct text_features f;
+    content_text_features(&s->text[0], &f);
+    for (uint32_t k = 0; k < f.n; k++) {
+        uint32_t df = 0;
+        for (uint32_t i = 0; i < ITEMS; i++) {
+            struct text_features other;
+            content_text_features(&s->text[i], &other);
+            for (uint32_t j = 0; j < other.n; j++)
+                df += other.bucket[j] == f.bucket[k];
+        }
+        const uint32_t column = space->columns[f.bucket[k]];
+        assert_true((column != CONTENT_NO_COLUMN) == (df >= 2));
+        if (df >= 2)
+            assert_true(fabs((double)space->column_of[2 * column + 1] -
+                             log(1 + (double)ITEMS / df)) < 1e-5);
+    }
+    content_free(space);
+    free(s);
+}
+
+/* ---- real titles ---- */
+
+struct titles {
+    char *title[13000], *category[13000];
+    uint32_t n;
+};
+
+static int take_title(void *cookie, const struct penchant_item *item,
+                      struct penchant_error *err)
+{
+    struct titles *t = cookie;
+    (void)err;
+    if (t->n < 13000 && item->title && item->category) {
+        t->title[t->n] = strdup(item->title);
+        t->category[t->n++] = strdup(item->category);
+    }
+    return 0;
+}
+
+/* Whether two lists like "a1|a20" have an attribute in common. */
+static bool share_attribute(const char *a, const char *b)
+{
+    for (const char *at = a; *at; at += strspn(at, "|")) {
+        const size_t len = strcspn(at, "|");
+        for (const char *with = b; *with; with += strspn(with, "|")) {
+            const size_t other = strcspn(with, "|");
+            if (len == other && memcmp(at, with, len) == 0)
+                return true;
+            with += other;
+        }
+        at += len;
+    }
+    return false;
+}
+
+/* Whose titles are alike have attributes in common, which the titles do not tell. */
+static void test_content__real_titles_tell_of_attributes(void **unused)
+{
+    (void)unused;
+    const char *data = getenv("PENCHANT_DATA");
+    char path[512];
+    snprintf(path, sizeof(path), "%s/beauty/items.csv", data ? data : "../shared/data");
+    if (access(path, R_OK) != 0) {
+        printf("SKIP test_content__real_titles_tell_of_attributes: there is no %s\n",
+               path);
+        return;
+    }
+    struct titles *t = calloc(1, sizeof(*t));
+    struct penchant_import_options o;
+    struct penchant_import_report report = {0};
+    const struct import_sink sink = {.item = take_title, .cookie = t};
+    penchant_import_options_default(&o);
+    o.items = path;
+    assert_int_equal(import_read(&o, &sink, &report, NULL), PENCHANT_OK);
+    assert_in_range(t->n, 10000, 13000);
+    struct content_text *text = calloc(t->n, sizeof(*text));
+    for (uint32_t i = 0; i < t->n; i++)
+        text[i] = (struct content_text){.title = t->title[i], .price = NAN};
+    struct content_space *space;
+    struct pool *pool = pool_new(2);
+    assert_int_equal(content_fit(&space, text, t->n, NULL, 0, 1, pool, NULL),
+                     PENCHANT_OK);
+    const uint32_t dim = content_dim(space);
+    float *v = malloc((size_t)t->n * dim * sizeof(*v));
+    content_items(space, text, t->n, NULL, 0, pool, v);
+    int near = 0, far = 0;
+    for (uint32_t i = 0; i < 300; i++) {
+        uint32_t best = 0;
+        double top = -9;
+        for (uint32_t j = 0; j < t->n; j++) {
+            const double at = dot(v + (size_t)i * dim, v + (size_t)j * dim, dim);
+            if (j != i && at > top) {
+                top = at;
+                best = j;
+            }
+        }
+        near += share_attribute(t->category[i], t->category[best]);
+        far += share_attribute(t->category[i], t->category[(i + 5000) % t->n]);
+    }
+    assert_true(near > 200 && near > 2 * far);
+    for (uint32_t i = 0; i < t->n; i++) {
+        free(t->title[i]);
+        free(t->category[i]);
+    }
+    pool_free(pool);
+    content_free(space);
+    free(v);
+    free(text);
+    free(t);
+}
+
 /* ---- the checkpoint ---- */
 
 static struct model *small_model(void)
@@ -662,6 +839,8 @@ int main(void)
         cmocka_unit_test(test_content__a_shop_that_says_nothing_has_no_space),
         cmocka_unit_test(test_content__a_bad_modality_is_refused),
         cmocka_unit_test(test_content__threads_change_no_bit),
+        cmocka_unit_test(test_content__vectors_follow_the_formula),
+        cmocka_unit_test(test_content__real_titles_tell_of_attributes),
         cmocka_unit_test(test_content__a_checkpoint_gives_the_same_bits),
         cmocka_unit_test(test_content__damage_is_refused),
     };

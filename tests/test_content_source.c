@@ -382,7 +382,8 @@ static void test_content_source__candidates_are_exact(void **unused)
         uint32_t item[ITEMS];
         float score[ITEMS];
         double x[DIM];
-        const uint32_t k = seed % 2 ? 40 : 7;
+        const uint32_t k = seed % 2 ? 40 : seed % 4 ? 7 : 100;
+        const uint32_t from_index = k < CONTENT_CANDIDATES ? k : CONTENT_CANDIDATES;
         memset(x, 0, sizeof(x));
         rng_init(&rng, seed, 1);
         for (size_t i = 0; i < ITEMS / 64 + 1; i++)
@@ -392,7 +393,7 @@ static void test_content_source__candidates_are_exact(void **unused)
         for (uint32_t j = 0; j < t.n; j++)
             for (size_t d = 0; d < DIM; d++)
                 x[d] += (double)t.share[j] * (double)s->vectors[t.item[j] * DIM + d];
-        mark_nearest(s, x, INDEXED, k, mark);
+        mark_nearest(s, x, INDEXED, from_index, mark);
         for (uint32_t i = INDEXED; i < ITEMS; i++)
             mark[i] = !evidence_skips(&s->q, i);
         evidence_content.score(NULL, &s->q, s->items, ITEMS, score);

@@ -185,8 +185,8 @@ static void test_text__features_are_ordered_distinct_and_bounded(void **unused)
             text[i] = (char)(rng_below(&rng, 6) ? 'a' + (int)rng_below(&rng, 26) : ' ');
         text[n] = '\0';
         text_features_init(&f);
-        for (int part = 0; part < 3; part++) {
-            text_features_add(&f, text, 0.5F);
+        for (size_t part = 0; part < 3; part++) { /* other words each time */
+            text_features_add(&f, text + n / 3 * part, 0.5F);
             text_features_add_field(&f, "brand", text, 1);
             assert_in_range(f.n, 0, TEXT_MAX_FEATURES);
             for (uint32_t i = 0; i < f.n; i++) {

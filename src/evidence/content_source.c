@@ -200,6 +200,7 @@ static void gather(struct found *f, const struct evidence_query *q,
     memset(mean, 0, c->dim * sizeof(*mean));
     for (uint32_t j = 0; j < t->n; j++)
         kernels->add_scaled(mean, t->vector[j], t->share[j], c->dim);
+    k = k < CONTENT_CANDIDATES ? k : CONTENT_CANDIDATES;
     const int64_t n = c->index ? topk_search(c->index, mean, k, q->skip, f->hit) : 0;
     for (int64_t i = 0; i < n; i++)
         if (f->hit[i].row < q->n_items)

@@ -11,6 +11,7 @@ enum {
     CONTENT_TOLD = 8,           /* texts of reviews, of either kind */
     CONTENT_TASTES = CONTENT_RECENT + CONTENT_TOLD,
     CONTENT_AVERSIONS = CONTENT_MOST_DISLIKED + CONTENT_TOLD,
+    CONTENT_CANDIDATES = 64, /* from the index, which is slower for more */
     CONTENT_MAX_VECTOR = 4096
 };
 

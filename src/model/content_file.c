@@ -102,7 +102,7 @@ static bool whole(float x, float most)
 static bool believe_about(const float *about, uint32_t most_in, struct content_part *p)
 {
     if (!whole(about[0], (float)most_in) || !whole(about[1], CONTENT_TEXT_DIM) ||
-        !(about[2] > 0) || about[1] > about[0])
+        !(about[2] > 0))
         return false;
     p->in = (uint32_t)about[0];
     p->out = (uint32_t)about[1];
