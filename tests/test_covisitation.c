@@ -169,6 +169,26 @@ static void test_covisitation__what_is_old_fades(void **unused)
     }
 }
 
+/* Without a clock what happened since counts: a half-life is 2^20 events. */
+static void test_covisitation__what_is_old_fades_without_a_clock_too(void **unused)
+{
+    (void)unused;
+    const uint32_t old[2] = {1, 2}, new[2] = {1, 3};
+    for (int crowded = 0; crowded < 2; crowded++) {
+        struct evidence_options o = {.has_clock = false};
+        void *s = source->create(&o);
+        const struct evidence_event other = {.item = 9, .type = EVENT_VIEW};
+        for (int i = 0; i < 4; i++)
+            walk(s, old, 2, 0, 1);
+        for (int i = 0; crowded && i < 1 << 20; i++)
+            assert_int_equal(source->observe(s, &other), 0);
+        for (int i = 0; i < 3; i++)
+            walk(s, new, 2, 0, 1);
+        assert_int_equal(led(s, 1, 3) > led(s, 1, 2), crowded);
+        source->destroy(s);
+    }
+}
+
 static void test_covisitation__decay_survives_centuries_and_wrong_clocks(void **unused)
 {
     (void)unused;
@@ -377,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_covisitation__a_repeat_is_a_pair_too),
         cmocka_unit_test(test_covisitation__a_purchase_counts_more),
         cmocka_unit_test(test_covisitation__what_is_old_fades),
+        cmocka_unit_test(test_covisitation__what_is_old_fades_without_a_clock_too),
         cmocka_unit_test(test_covisitation__decay_survives_centuries_and_wrong_clocks),
         cmocka_unit_test(test_covisitation__what_is_ancient_is_forgotten),
         cmocka_unit_test(test_covisitation__replay_gives_the_same_bits),

@@ -183,23 +183,30 @@ static void test_neighbours__agree_with_a_direct_computation(void **unused)
     }
 }
 
-/* More sessions match than are compared, and more are alike than may speak. */
+/* Sessions of three among few items, so that most are alike, and sessions that share one
+   item each with what is asked, so that more match than are compared. */
 static void test_neighbours__the_newest_are_compared_and_the_nearest_speak(void **unused)
 {
     (void)unused;
-    enum { SESSIONS = 4000, ITEMS = 24 };
-    struct fixture_log l;
-    struct rng r;
-    rng_init(&r, 21, 0);
-    fixture_log_init(&l, 3 * SESSIONS + 5, SESSIONS + 1, ITEMS, false);
-    for (uint32_t x = 0; x < SESSIONS; x++)
-        for (uint32_t i = 0; i < 3; i++)
-            fixture_log_add(&l, x + 1, rng_below(&r, 1 + rng_below(&r, ITEMS)),
-                            EVENT_VIEW, l.n);
-    for (uint32_t i = 0; i < NEIGHBOURS_QUERY; i++)
-        fixture_log_add(&l, 0, 9 + i, EVENT_VIEW, l.n);
-    compare(&l, 3);
-    fixture_log_release(&l);
+    enum { SESSIONS = 4000, ITEMS = 24, ASKED = 9 };
+    for (int one_each = 0; one_each < 2; one_each++) {
+        struct fixture_log l;
+        struct rng r;
+        rng_init(&r, 21, 0);
+        fixture_log_init(&l, 3 * SESSIONS + 5, SESSIONS + 1, ITEMS, false);
+        for (uint32_t x = 0; x < SESSIONS; x++)
+            for (uint32_t i = 0; i < 3; i++) {
+                uint32_t item = rng_below(&r, 1 + rng_below(&r, ITEMS));
+                if (one_each)
+                    item =
+                        i == 1 ? ASKED + x % NEIGHBOURS_QUERY : x * (i + 1) / 9 % ASKED;
+                fixture_log_add(&l, x + 1, item, EVENT_VIEW, l.n);
+            }
+        for (uint32_t i = 0; i < NEIGHBOURS_QUERY; i++)
+            fixture_log_add(&l, 0, ASKED + i, EVENT_VIEW, l.n);
+        compare(&l, 3);
+        fixture_log_release(&l);
+    }
 }
 
 /* ---- what the words say ---- */
@@ -365,6 +372,10 @@ static void test_neighbours__memory_is_bounded_and_old_sessions_go(void **unused
         visit(s, u, path, 2, 0, 1);
     }
     assert_true(after(s, NAMES_NONE, 1, 2) == logf(NEIGHBOURS_EPSILON));
+    uint32_t any; /* nor does who came in its place speak for it */
+    const struct evidence_query q = {
+        .user = NAMES_NONE, .recent = old, .n_recent = 1, .n_items = 1 << 20};
+    assert_int_equal(source->candidates(s, &q, 1, &any), 0);
     assert_true(after(s, NAMES_NONE, 10, 11) > logf(NEIGHBOURS_EPSILON));
     uint32_t endless[5000];
     for (uint32_t i = 0; i < 5000; i++)

@@ -8,7 +8,7 @@ static const struct evidence_source *const source = &evidence_repeat;
 
 /* ---- directly from the log ---- */
 
-enum { LEVELS = 5 };
+enum { LEVELS = 5, ITEMS = 64 };
 
 /* One item of a user's past at one moment. */
 struct trial {
@@ -21,8 +21,8 @@ struct trial {
 struct plain {
     struct trial *trial;
     uint32_t n;
-    double gap_sum[64], all_gaps; /* log2 of seconds between purchases, by item */
-    uint32_t gaps[64], n_gaps;
+    double gap_sum[ITEMS], all_gaps; /* log2 of seconds between purchases, by item */
+    uint32_t gaps[ITEMS], n_gaps;
     bool clock;
 };
 
@@ -173,39 +173,64 @@ static void plain_scores(const struct plain *x, const struct fixture_log *l,
         out[t[r].item] = (float)log(scale * chance[r]);
 }
 
+static void compare(const struct fixture_log *l)
+{
+    struct evidence_options o = {.has_clock = l->clock};
+    struct plain x = {.clock = l->clock};
+    void *s = source->create(&o);
+    x.trial = calloc((l->n + 1) * REPEAT_ITEMS, sizeof *x.trial);
+    fixture_observe(source, s, l, 0, l->n);
+    for (uint32_t i = 0; i < l->n; i++)
+        plain_observe(&x, l, i);
+    for (uint32_t u = 0; u <= l->users; u++) {
+        float fast[ITEMS], direct[ITEMS];
+        struct fixture_past p;
+        fixture_past_of(&p, l, u, l->n);
+        const int64_t now = l->ts_us[l->n - 1] + u * FIXTURE_DAY;
+        const struct evidence_query q = fixture_query(l, u, now, &p);
+        fixture_scores(source, s, &q, fast);
+        plain_scores(&x, l, u, now, direct);
+        for (uint32_t i = 0; i < ITEMS; i++)
+            assert_float_equal(fast[i], direct[i], 1e-3);
+    }
+    free(x.trial);
+    source->destroy(s);
+}
+
 static void test_repeat__agrees_with_a_direct_count(void **unused)
 {
     (void)unused;
-    enum { EVENTS = 700, ITEMS = 64 };
+    enum { EVENTS = 700 };
     for (int clock = 0; clock < 2; clock++) {
-        struct evidence_options o = {.has_clock = clock};
         struct fixture_log l;
-        struct plain x = {.clock = clock};
-        void *s = source->create(&o);
         fixture_wander(&l, EVENTS, 12, ITEMS, clock, 31 + (uint64_t)clock);
         for (uint32_t i = 0; i < EVENTS; i++) {
             l.ts_us[i] *= clock ? 7 : 1; /* days between purchases, not minutes */
             l.type[i] = i % 7 == 0 ? EVENT_CART : i % 11 == 0 ? EVENT_REVIEW : l.type[i];
+            if (i % 5 != 4)
+                continue;
+            l.user[i] = l.user[i - 1]; /* one more of it, in the same basket */
+            l.item[i] = l.item[i - 1];
+            l.type[i] = l.type[i - 1];
+            l.ts_us[i] = l.ts_us[i - 1] + 1;
         }
-        x.trial = calloc((EVENTS + 1) * REPEAT_ITEMS, sizeof *x.trial);
-        fixture_observe(source, s, &l, 0, EVENTS);
-        for (uint32_t i = 0; i < EVENTS; i++)
-            plain_observe(&x, &l, i);
-        for (uint32_t u = 0; u <= l.users; u++) {
-            float fast[ITEMS], direct[ITEMS];
-            struct fixture_past p;
-            fixture_past_of(&p, &l, u, EVENTS);
-            const int64_t now = l.ts_us[EVENTS - 1] + u * FIXTURE_DAY;
-            const struct evidence_query q = fixture_query(&l, u, now, &p);
-            fixture_scores(source, s, &q, fast);
-            plain_scores(&x, &l, u, now, direct);
-            for (uint32_t i = 0; i < ITEMS; i++)
-                assert_float_equal(fast[i], direct[i], 1e-3);
-        }
-        free(x.trial);
+        compare(&l);
         fixture_log_release(&l);
-        source->destroy(s);
     }
+}
+
+/* A past with more items, and more events, than are looked at. */
+static void test_repeat__agrees_for_a_long_past(void **unused)
+{
+    (void)unused;
+    struct fixture_log l;
+    struct rng r;
+    rng_init(&r, 12, 0);
+    fixture_log_init(&l, 200, 1, ITEMS, false);
+    for (uint32_t i = 0; i < 200; i++)
+        fixture_log_add(&l, 0, rng_below(&r, i < 120 ? ITEMS : 40), EVENT_VIEW, i);
+    compare(&l);
+    fixture_log_release(&l);
 }
 
 /* ---- habits ---- */
@@ -213,12 +238,12 @@ static void test_repeat__agrees_with_a_direct_count(void **unused)
 static void test_repeat__scores_are_probabilities(void **unused)
 {
     (void)unused;
-    enum { EVENTS = 4000, ITEMS = 300 };
+    enum { EVENTS = 4000, MANY = 300 };
     struct evidence_options o = {.has_clock = true};
     struct fixture_log l;
     void *s = source->create(&o);
-    float score[ITEMS];
-    fixture_wander(&l, EVENTS, 30, ITEMS, true, 4);
+    float score[MANY];
+    fixture_wander(&l, EVENTS, 30, MANY, true, 4);
     for (uint32_t until = 0; until <= EVENTS; until += 1000) {
         if (until)
             fixture_observe(source, s, &l, until - 1000, until);
@@ -228,7 +253,7 @@ static void test_repeat__scores_are_probabilities(void **unused)
             fixture_past_of(&p, &l, u, until);
             const struct evidence_query q = fixture_query(&l, u, l.ts_us[EVENTS - 1], &p);
             fixture_scores(source, s, &q, score);
-            for (uint32_t i = 0; i < ITEMS; i++)
+            for (uint32_t i = 0; i < MANY; i++)
                 sum += exp((double)score[i]);
             assert_float_equal(sum, 1, 1e-4);
         }
@@ -241,17 +266,17 @@ static void test_repeat__scores_are_probabilities(void **unused)
 static void test_repeat__the_past_is_far_below_or_far_above(void **unused)
 {
     (void)unused;
-    enum { USERS = 40, EACH = 30, ITEMS = 200 };
+    enum { USERS = 40, EACH = 30, MANY = 200 };
     for (int grocery = 0; grocery < 2; grocery++) {
         struct evidence_options o = {0};
         struct fixture_log l;
         struct fixture_past p;
-        float score[ITEMS];
+        float score[MANY];
         void *s = source->create(&o);
-        fixture_log_init(&l, USERS * EACH, USERS, ITEMS, false);
+        fixture_log_init(&l, USERS * EACH, USERS, MANY, false);
         for (uint32_t i = 0; i < USERS * EACH; i++) {
             const uint32_t nth = grocery ? (uint32_t)(rng_mix(i) >> 62) : i / USERS;
-            fixture_log_add(&l, i % USERS, (i % USERS * 5 + nth) % ITEMS, EVENT_PURCHASE,
+            fixture_log_add(&l, i % USERS, (i % USERS * 5 + nth) % MANY, EVENT_PURCHASE,
                             i);
         }
         fixture_observe(source, s, &l, 0, l.n);
@@ -270,7 +295,7 @@ static void test_repeat__the_past_is_far_below_or_far_above(void **unused)
 static void test_repeat__what_is_due_comes_first(void **unused)
 {
     (void)unused;
-    enum { TEA = 1, COFFEE = 2, USERS = 80, ITEMS = 50, WEEKS = 40 };
+    enum { TEA = 1, COFFEE = 2, USERS = 80, WEEKS = 40 };
     struct evidence_options o = {.has_clock = true};
     struct fixture_log l;
     struct rng r;
@@ -311,13 +336,13 @@ static void test_repeat__what_is_due_comes_first(void **unused)
 static void test_repeat__items_have_a_propensity_of_their_own(void **unused)
 {
     (void)unused;
-    enum { ITEMS = 100, USERS = 200 };
+    enum { MANY = 100, USERS = 200 };
     struct evidence_options o = {0};
     struct fixture_log l;
     struct fixture_past p;
-    float score[ITEMS];
+    float score[MANY];
     void *s = source->create(&o);
-    fixture_log_init(&l, 4 * USERS + 2, USERS + 1, ITEMS, false);
+    fixture_log_init(&l, 4 * USERS + 2, USERS + 1, MANY, false);
     for (uint32_t u = 0; u < USERS; u++) {
         const bool seven = u % 2;
         fixture_log_add(&l, u, seven ? 7 : 20 + u % 30, EVENT_VIEW, 0);
@@ -371,14 +396,14 @@ static void test_repeat__candidates_are_the_past_and_the_best_of_it(void **unuse
 static void test_repeat__memory_is_bounded(void **unused)
 {
     (void)unused;
-    enum { ITEMS = 5000 };
+    enum { MANY = 5000 };
     struct evidence_options o = {.has_clock = true};
     void *s = source->create(&o);
     struct fixture_log l;
     const size_t empty = repeat_bytes(s);
-    fixture_wander(&l, 20000, 500, ITEMS, true, 2);
+    fixture_wander(&l, 20000, 500, MANY, true, 2);
     fixture_observe(source, s, &l, 0, l.n);
-    assert_in_range(repeat_bytes(s), empty + ITEMS * 16, empty + 2 * 8192 * 16);
+    assert_in_range(repeat_bytes(s), empty + MANY * 16, empty + 2 * 8192 * 16);
     assert_true(empty < (size_t)4 << 20);
     fixture_log_release(&l);
     source->destroy(s);
@@ -425,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repeat__agrees_with_a_direct_count),
+        cmocka_unit_test(test_repeat__agrees_for_a_long_past),
         cmocka_unit_test(test_repeat__scores_are_probabilities),
         cmocka_unit_test(test_repeat__the_past_is_far_below_or_far_above),
         cmocka_unit_test(test_repeat__what_is_due_comes_first),
