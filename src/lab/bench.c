@@ -19,6 +19,7 @@ static const struct cli_command benchmarks[] = {
     {"ingest", "import to disk against SQLite alone", bench_ingest},
     {"serve", "recommendations over HTTP under an open load", bench_serve},
     {"append", "one event into a user's state against encoding anew", bench_append},
+    {"evidence", "one event into all counting sources, and a request", bench_evidence},
 };
 enum { N_BENCHMARKS = sizeof(benchmarks) / sizeof(benchmarks[0]) };
 
@@ -42,7 +43,7 @@ int cmd_bench(int argc, char **argv)
           "usage: penchant bench NAME [OPTIONS]\n\n",
           to);
     for (size_t i = 0; i < N_BENCHMARKS; i++)
-        fprintf(to, "  %-8s %s\n", benchmarks[i].name, benchmarks[i].help);
+        fprintf(to, "  %-9s %s\n", benchmarks[i].name, benchmarks[i].help);
     fputs(
         "\nEach takes --help, --json, and --csv FILE to append its figures to a file.\n",
         to);

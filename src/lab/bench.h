@@ -26,6 +26,9 @@ int bench_serve(int argc, char **argv);
 /* One event into an encoder state against encoding the history anew. */
 int bench_append(int argc, char **argv);
 
+/* One event into all counting sources, and one request to them. */
+int bench_evidence(int argc, char **argv);
+
 /* ---- what they share (bench.c) ------------------------------------------------- */
 
 struct bench_figure {

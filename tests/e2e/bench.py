@@ -14,6 +14,7 @@ SMALL = {
     'train': ['--dim', '16', '--blocks', '1', '--max-length', '20', '--rounds', '2', '--seconds',
               '0.2'],
     'topk': ['--rows', '3000', '--dim', '33', '--rounds', '3', '--queries', '2', '-k7'],
+    'evidence': ['--events', '3000', '--users', '100', '--items', '500', '--requests', '50'],
     'append': ['--events', '60', '--history', '40', '--items', '500', '--dim', '16'],
     'ingest': ['--size', '4000', '--rounds', '2'],
     'serve': ['--items', '500', '--users', '20', '--history', '20', '--seconds', '2', '--rate',
@@ -36,6 +37,10 @@ def check_figures(name, f):
         assert f['same_ids'] == 1, f
         for case in ('random', 'trained', 'duplicate'):
             assert f[case + '_ours_ms'] > 0 and f[case + '_ratio'] > 0, f
+    if name == 'evidence':
+        assert f['event_mean_us'] > 0 and 0 < f['request_p50_us'] <= f['request_p99_us'], f
+        for source in ('covisitation', 'neighbours', 'repeat', 'popularity'):
+            assert f[source + '_mean_us'] > 0, f
     if name == 'append':
         assert 0 < f['append_p50_us'] <= f['append_p99_us'] and f['query_mean_us'] > 0, f
         assert f['anew_over_append_and_query'] > 1, 'one event costs less than all of them'
