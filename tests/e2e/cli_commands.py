@@ -121,7 +121,15 @@ def try_lists(shop):
     assert sum(int(i[1:]) < 20 for i in items(near)) >= 4, near
     _, err = penchant('similar', '-d', shop, '--item', 'nothing', expect=1)
     assert 'nothing' in err, err
+    why = answer('recommend', '-d', shop, '--user', 'u0', '-k', '5', '--explain')
+    assert items(why) == items(mine) and 'evidence' not in mine['items'][0], why
+    for item in why['items']:
+        parts = sum(part['contribution'] for part in item['evidence'])
+        assert abs(parts - item['score']) < 1e-3 and 0 <= item['probability'] <= 1, item
+    table, _ = penchant('recommend', '-d', shop, '--user', 'u0', '-k', '3', '--explain')
+    assert ' %: covisitation ' in table, table
     table, _ = penchant('recommend', '-d', shop, '--user', 'u0', '-k', '3')
+    assert '%' not in table, table
     assert table.splitlines()[1].split()[0] == '1.' and 'Thing' in table, table
 
 
@@ -149,7 +157,20 @@ def try_training(shop, cases):
     assert status['first'] == '2023-11-14T22:13:20Z' and status['slates'] >= 1, status
     quality = answer('evaluate', '-d', shop)
     assert quality['cases'] == cases, (cases, quality)
-    names = [name for name in quality if name != 'cases']
+    assert quality['seen_excluded'] is False, 'these users come back to items'
+    over = quality['over_best_single']
+    facts = ('cases', 'seen_excluded', 'over_best_single')
+    names = [name for name in quality if name not in facts]
+    best = max(names[1:], key=lambda name: quality[name]['ndcg@10']['value'])
+    assert over['source'] == best, (over, best)
+    for metric in ('ndcg@10', 'mrr@20', 'hr@20'):
+        gain = quality['model'][metric]['value'] - quality[best][metric]['value']
+        assert abs(over[metric]['value'] - gain) < 1e-5, (metric, over, gain)
+    two = answer('evaluate', '-d', shop, '--sources', 'popularity,covisitation')
+    assert set(two) - set(facts) == {'model', 'popularity', 'covisitation'}, two
+    assert two['popularity'] == quality['popularity'], 'a source alone is what it was'
+    _, err = penchant('evaluate', '-d', shop, '--sources', 'friends', expect=1)
+    assert 'friends' in err, err
     assert names[0] == 'model' and {'popularity', 'covisitation'} <= set(names), names
     for name in names:  # a case's item that was seen before cannot be ranked: no case
         for metric in ('hr@5', 'hr@10', 'hr@20', 'ndcg@10', 'mrr@20'):
