@@ -129,7 +129,9 @@ static struct penchant_metric wilson_interval(const struct mean *m)
     const double z2 = Z95 * Z95 / n;
     const double middle = (p + z2 / 2) / (1 + z2);
     const double half = Z95 * sqrt(p * (1 - p) / n + z2 / (4 * n)) / (1 + z2);
-    return (struct penchant_metric){p, fmax(0, middle - half), fmin(1, middle + half)};
+    /* At 0 and 1 the bounds are those exactly, whatever was rounded. */
+    return (struct penchant_metric){p, fmax(0, fmin(p, middle - half)),
+                                    fmin(1, fmax(p, middle + half))};
 }
 
 struct penchant_metric metrics_of(const struct metrics *m, enum metrics_kind kind,

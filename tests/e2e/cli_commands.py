@@ -38,7 +38,7 @@ def try_help():
     out, _ = penchant('--help')
     names = [line.split()[0] for line in out.splitlines() if line.startswith('  ')]
     assert {'import', 'export', 'train', 'evaluate', 'recommend', 'similar', 'status', 'serve',
-            'interests', 'benchmark', 'demo', 'bench', 'help'} == set(names), names
+            'interests', 'segments', 'benchmark', 'demo', 'bench', 'help'} == set(names), names
     for name in names:
         text, _ = penchant('help', name)
         assert text.startswith('penchant'), text
@@ -75,9 +75,8 @@ def try_wrong_usage(folder):
 
 
 def write_shop(folder):
-    """Three shelves; users stay on one, and walk along it. How many end on something new."""
+    """Three shelves; users stay on one, walk along it and come round again. How many users."""
     rng = random.Random(5)
-    new = 0
     with open(folder / 'items.csv', 'w', encoding='utf-8') as f:
         f.write('item_id,title,category,price\n')
         for i in range(60):
@@ -85,15 +84,13 @@ def write_shop(folder):
     with open(folder / 'events.csv', 'w', encoding='utf-8') as f:
         f.write('user_id,item_id,event,timestamp\n')
         for user in range(200):
-            shelf, at, seen = user % 3, rng.randrange(20), []
+            shelf, at = user % 3, rng.randrange(20)
             for step in range(12):
                 at = (at + rng.choice((1, 1, 1, 2, 3))) % 20
                 event = 'purchase' if step % 5 == 4 else 'view'
                 f.write(f'u{user},i{shelf * 20 + at},{event},'
                         f'{1700000000 + user * 1000 + step * 60}\n')
-                seen.append(at)
-            new += seen[-1] not in seen[:-1]
-    return new
+    return 200
 
 
 def try_lists(shop):
@@ -172,7 +169,7 @@ def try_training(shop, cases):
     _, err = penchant('evaluate', '-d', shop, '--sources', 'friends', expect=1)
     assert 'friends' in err, err
     assert names[0] == 'model' and {'popularity', 'covisitation'} <= set(names), names
-    for name in names:  # a case's item that was seen before cannot be ranked: no case
+    for name in names:
         for metric in ('hr@5', 'hr@10', 'hr@20', 'ndcg@10', 'mrr@20'):
             m = quality[name][metric]
             assert 0 <= m['low'] <= m['value'] <= m['high'] <= 1, (name, metric, m)
