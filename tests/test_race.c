@@ -211,6 +211,7 @@ static void test_race__tells_what_it_chose(void **state)
     struct penchant_train_options asked = wish();
     struct train_options o, chosen = {.threads = 0};
     struct penchant_train_report r;
+    double seconds = 0;
     asked.max_epochs = 2;
     shop_init(&s);
     assert_int_equal(train_options_from(&o, &asked, &s.data, NULL), 0);
@@ -223,7 +224,7 @@ static void test_race__tells_what_it_chose(void **state)
     assert_null(chosen.race);
     chosen.progress = watch_progress;
     chosen.cookie = &w;
-    assert_int_equal(train_everything(&all, best, &s.data, &chosen, NULL), 0);
+    assert_int_equal(train_everything(&all, best, &s.data, &chosen, &seconds, NULL), 0);
     assert_string_equal(w.phases, "learn all");
     assert_int_equal(all->n_params, best->n_params);
     assert_memory_not_equal(all->param, best->param, best->n_params * sizeof(float));

@@ -110,11 +110,14 @@ int penchant_evaluate(struct penchant *p, const char *sources,
     struct snapshot *s = engine_snapshot_acquire(p);
     if (!s)
         return error_set(err, PENCHANT_ENOMODEL, "no model has been trained");
-    struct evaluating v = {.s = s, .mask = mask};
+    struct snapshot *judged = NULL;
+    int rc = engine_snapshot_judged(p, s, &judged, err);
+    struct evaluating v = {.s = judged ? judged : s, .mask = mask};
     metrics_init(&v.blend);
     for (int i = 0; i < EVIDENCE_SOURCES; i++)
         metrics_init(&v.alone[i]);
-    int rc = engine_with_store(p, read_lessons, &v, err);
+    if (!rc)
+        rc = engine_with_store(p, read_lessons, &v, err);
     if (!rc)
         rc = examine(&v, err);
     if (!rc)
@@ -123,6 +126,7 @@ int penchant_evaluate(struct penchant *p, const char *sources,
     for (int i = 0; i < EVIDENCE_SOURCES; i++)
         metrics_release(&v.alone[i]);
     lessons_release(&v.lessons);
+    engine_snapshot_release(p, judged);
     engine_snapshot_release(p, s);
     return rc;
 }

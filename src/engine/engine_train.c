@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * penchant_train: reads the log beside whoever has the shop open, trains, weights the
- * sources on the held-out events, and leaves DIR/model/model.safetensors. The best model
- * so far stands in DIR/model/best.safetensors until then, so that a run that is cut off
- * can be resumed.
+ * sources on the held-out events, learns those too, and leaves
+ * DIR/model/model.safetensors. Beside it DIR/model/judged.safetensors keeps the model as
+ * it was before that last lesson, for penchant_evaluate(). The best model so far stands
+ * in DIR/model/best.safetensors until then, so that a run that is cut off can be resumed.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,7 +31,9 @@ struct training {
     struct lessons lessons;
     struct model *resumed;
     struct segments_trained segments;
+    int64_t trained_us; /* notes both models as one training's */
     char model_path[ENGINE_PATH_MAX], best_path[ENGINE_PATH_MAX];
+    char judged_path[ENGINE_PATH_MAX];
     struct penchant_error *err;
 };
 
@@ -76,7 +79,7 @@ static void note_training(struct notes *n, const struct training *t)
     add_note(n, NOTE_LOSS, "%s", r->loss);
     add_note(n, NOTE_DROPOUT, "%.9g", r->dropout);
     add_note(n, NOTE_SEED, "%llu", (unsigned long long)r->seed);
-    add_note(n, NOTE_TRAINED_US, "%lld", (long long)timing_now_us());
+    add_note(n, NOTE_TRAINED_US, "%lld", (long long)t->trained_us);
     add_note(n, NOTE_TRAINED_SEQ, "%llu", (unsigned long long)t->lessons.last_seq);
 }
 
@@ -88,12 +91,13 @@ static int keep_best(void *cookie, const struct model *m,
     struct notes n = {.n = 0};
     if (report != t->report)
         *t->report = *report;
+    t->trained_us = timing_now_us();
     note_training(&n, t);
     return checkpoint_save(t->best_path, m, n.note, n.n, NULL, 0, t->err);
 }
 
-static int save(struct training *t, const struct model *m, const struct blend *b,
-                const struct blend_report *fit)
+static int save(struct training *t, const char *path, const struct model *m,
+                const struct blend *b, const struct blend_report *fit)
 {
     struct notes n = {.n = 0};
     struct checkpoint_extra extra[BLEND_EXTRAS + SEGMENTS_EXTRAS];
@@ -110,11 +114,7 @@ static int save(struct training *t, const struct model *m, const struct blend *b
     }
     size_t n_extras = blend_extras(b, extra);
     n_extras += segments_extras(&t->segments, extra + n_extras);
-    const int rc =
-        checkpoint_save(t->model_path, m, n.note, n.n, extra, n_extras, t->err);
-    if (!rc)
-        unlink(t->best_path);
-    return rc;
+    return checkpoint_save(path, m, n.note, n.n, extra, n_extras, t->err);
 }
 
 /* ---- weights ---- */
@@ -160,29 +160,66 @@ static int weigh(struct training *t, const struct snapshot *s, struct blend *b,
     return rc;
 }
 
-static int weigh_and_save(struct training *t, struct model *m)
+static int weigh_model(struct training *t, struct model *m, struct blend *b,
+                       struct blend_report *fit)
 {
     struct snapshot s = {.model = m, .n_items = m->config.n_items, .dim = m->config.dim};
-    struct blend b;
-    struct blend_report fit;
     s.item_vectors = malloc((size_t)s.n_items * s.dim * sizeof *s.item_vectors);
     if (!s.item_vectors)
         return error_memory(t->err);
     model_item_vectors(m, s.item_vectors);
     int rc = topk_index_new(&s.index, s.item_vectors, s.n_items, s.dim, t->err);
     if (!rc)
-        rc = weigh(t, &s, &b, &fit);
-    if (!rc)
-        rc = segments_train(&t->segments, &t->lessons, s.item_vectors, s.n_items, s.dim,
-                            t->report->seed, t->o->threads ? t->o->threads : 2, t->err);
-    if (!rc)
-        rc = save(t, m, &b, &fit);
+        rc = weigh(t, &s, b, fit);
     topk_index_free(s.index);
     free(s.item_vectors);
     return rc;
 }
 
+/* The segments stand among the vectors of the model that is served. */
+static int find_segments(struct training *t, const struct model *m)
+{
+    const uint32_t n = m->config.n_items, d = m->config.dim;
+    float *vectors = malloc((size_t)n * d * sizeof *vectors);
+    if (!vectors)
+        return error_memory(t->err);
+    model_item_vectors(m, vectors);
+    const int rc =
+        segments_train(&t->segments, &t->lessons, vectors, n, d, t->report->seed,
+                       t->o->threads ? t->o->threads : 2, t->err);
+    free(vectors);
+    return rc;
+}
+
 /* ---- training ---- */
+
+/* The weights are fitted on events that the model has not seen; then it learns those too.
+   A run that was stopped is served as it is. */
+static int finish(struct training *t, struct model *best, const struct train_data *data,
+                  const struct train_options *chosen)
+{
+    struct blend b;
+    struct blend_report fit;
+    struct model *all = NULL;
+    t->trained_us = timing_now_us();
+    int rc = weigh_model(t, best, &b, &fit);
+    if (!rc && !t->report->stopped) {
+        rc = save(t, t->judged_path, best, &b, &fit);
+        if (!rc)
+            rc = train_everything(&all, best, data, chosen, &t->report->seconds, t->err);
+    }
+    if (!rc)
+        rc = find_segments(t, all ? all : best);
+    if (!rc)
+        rc = save(t, t->model_path, all ? all : best, &b, &fit);
+    if (!rc) {
+        unlink(t->best_path);
+        if (!all)
+            unlink(t->judged_path); /* of an earlier training */
+    }
+    model_free(all);
+    return rc;
+}
 
 static int make_paths(struct training *t)
 {
@@ -191,7 +228,11 @@ static int make_paths(struct training *t)
         char *out;
         const char *name;
     } path[] = {
-        {dir, SNAPSHOT_DIR}, {t->model_path, SNAPSHOT_FILE}, {t->best_path, BEST_FILE}};
+        {dir, SNAPSHOT_DIR},
+        {t->model_path, SNAPSHOT_FILE},
+        {t->judged_path, SNAPSHOT_JUDGED},
+        {t->best_path, BEST_FILE},
+    };
     for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
         const int n =
             snprintf(path[i].out, ENGINE_PATH_MAX, "%s/%s", t->o->dir, path[i].name);
@@ -259,20 +300,20 @@ static int recall_options(const struct training *t, const char *path,
     return rc;
 }
 
-/* From the last checkpoint: the best of a run that was cut off, else the finished one. */
+/* From the last checkpoint: the best of a run that was cut off, else the finished one, if
+   possible as it was before it learned the events that are to judge it. */
 static int resume(struct training *t, const struct train_data *data,
                   struct train_options *options)
 {
-    const char *path = t->best_path;
-    int rc = resume_model(&t->resumed, path, data, t->o->seed, t->err);
-    if (rc == PENCHANT_ENOTFOUND) {
-        path = t->model_path;
-        rc = resume_model(&t->resumed, path, data, t->o->seed, t->err);
-    }
+    const char *const path[] = {t->best_path, t->judged_path, t->model_path};
+    int rc = PENCHANT_ENOTFOUND;
+    size_t i;
+    for (i = 0; i < 3 && rc == PENCHANT_ENOTFOUND; i++)
+        rc = resume_model(&t->resumed, path[i], data, t->o->seed, t->err);
     if (rc == PENCHANT_ENOTFOUND)
         return error_set(t->err, PENCHANT_ENOTFOUND,
                          "there is no checkpoint to go on from");
-    return rc ? rc : recall_options(t, path, data, options);
+    return rc ? rc : recall_options(t, path[i - 1], data, options);
 }
 
 static int show(void *cookie, const char *what, uint64_t done, uint64_t total,
@@ -285,18 +326,20 @@ static int show(void *cookie, const char *what, uint64_t done, uint64_t total,
 static int train(struct training *t)
 {
     const struct train_data data = lessons_data(&t->lessons);
-    struct train_options options;
+    struct train_options options, chosen;
     struct model *best = NULL;
     int rc = t->o->resume ? resume(t, &data, &options)
                           : train_options_from(&options, t->o, &data, t->err);
     if (rc)
         return rc;
     options.on_best = keep_best;
+    options.everything = true;
+    options.chosen = &chosen;
     options.progress = t->o->progress ? show : NULL;
     options.cookie = t;
     rc = train_run(&best, &data, &options, t->report, t->err);
     if (!rc)
-        rc = weigh_and_save(t, best);
+        rc = finish(t, best, &data, &chosen);
     model_free(best);
     return rc;
 }

@@ -171,6 +171,28 @@ static void pick_up(struct penchant *p)
     engine_segments_load(p, path);
 }
 
+int engine_snapshot_judged(struct penchant *p, const struct snapshot *present,
+                           struct snapshot **out, struct penchant_error *err)
+{
+    char path[ENGINE_PATH_MAX];
+    *out = NULL;
+    if (!p->dir)
+        return PENCHANT_OK;
+    int rc = engine_path(p, SNAPSHOT_JUDGED, path, err);
+    if (!rc)
+        rc = snapshot_load(out, path, err);
+    if (rc == PENCHANT_ENOTFOUND)
+        return PENCHANT_OK;
+    if (rc)
+        return rc;
+    (*out)->users = 1;
+    if ((*out)->trained_us == present->trained_us)
+        return PENCHANT_OK;
+    engine_snapshot_release(p, *out); /* of another training */
+    *out = NULL;
+    return PENCHANT_OK;
+}
+
 void engine_snapshot_refresh(struct penchant *p)
 {
     pthread_mutex_lock(&p->refresh_lock);

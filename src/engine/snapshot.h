@@ -27,6 +27,8 @@
 /* Where a shop keeps its model, below its folder. */
 #define SNAPSHOT_DIR  "model"
 #define SNAPSHOT_FILE SNAPSHOT_DIR "/model.safetensors"
+/* The same model before it learned the held-out events: what can be judged by them. */
+#define SNAPSHOT_JUDGED SNAPSHOT_DIR "/judged.safetensors"
 
 struct snapshot {
     struct model *model;
@@ -48,5 +50,10 @@ struct snapshot {
 /* NULL: there is no model. Any thread. */
 struct snapshot *engine_snapshot_acquire(struct penchant *p);
 void engine_snapshot_release(struct penchant *p, struct snapshot *s); /* NULL is fine */
+
+/* The model in use as it was before it learned the held-out events, from its own file:
+   *out is the caller's alone to release. NULL: it is the present one. */
+int engine_snapshot_judged(struct penchant *p, const struct snapshot *present,
+                           struct snapshot **out, struct penchant_error *err);
 
 #endif

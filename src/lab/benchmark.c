@@ -133,7 +133,7 @@ static int train(struct benchmark *b, struct penchant_error *err)
 {
     struct history history = {0};
     uint64_t *train_end = NULL;
-    struct train_options o;
+    struct train_options o, chosen;
     int status = protocol_training(&b->split, &history, &train_end, err);
     if (status)
         return status;
@@ -152,8 +152,13 @@ static int train(struct benchmark *b, struct penchant_error *err)
     b->learn.progress = progress_show;
     b->learn.cookie = &b->progress;
     status = train_options_from(&o, &b->learn, &data, err);
+    o.everything = b->how.report == STAGE_TEST;
+    o.chosen = &chosen;
     if (!status)
         status = train_run(&b->model, &data, &o, &b->trained, err);
+    if (!status && o.everything && !b->trained.stopped)
+        status = train_everything(&b->served, b->model, &data, &chosen,
+                                  &b->trained.seconds, err);
     history_release(&history);
     free(train_end);
     return status;
@@ -167,18 +172,21 @@ static int compare(struct benchmark *b, struct penchant_error *err)
                               .threads = b->learn.threads,
                               .progress = progress_show,
                               .cookie = &b->progress};
-    struct model *with = b->model;
+    struct model *with = b->model, *served = b->served;
     const char *asked = b->learn.content;
     int status = PENCHANT_OK;
-    b->model = NULL;
+    b->model = b->served = NULL;
     b->learn.content = "off";
     if (with)
         status = train(b, err);
     o.model = b->model;
+    o.served = b->served;
     if (!status)
         status = protocol_score(&b->without, &b->split, &o, err);
     model_free(b->model);
+    model_free(b->served);
     b->model = with;
+    b->served = served;
     b->learn.content = asked;
     b->trained = trained;
     return status;
@@ -189,6 +197,7 @@ static int score(struct benchmark *b, struct penchant_error *err)
     const struct score_options o = {
         .mask = b->mask,
         .model = b->model,
+        .served = b->served,
         .threads = b->learn.threads,
         .progress = progress_show,
         .cookie = &b->progress,
@@ -258,5 +267,6 @@ int cmd_benchmark(int argc, char **argv)
     protocol_release(&b.split);
     dataset_release(&b.data);
     model_free(b.model);
+    model_free(b.served);
     return status;
 }

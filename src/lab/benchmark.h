@@ -23,7 +23,7 @@ struct benchmark {
     struct progress progress;
     struct dataset data;
     struct protocol split;
-    struct model *model;
+    struct model *model, *served; /* before and after the lesson on everything */
     struct penchant_train_report trained;
     struct protocol_scores scores;
     struct prequential_scores through_time; /* prequential alone */

@@ -180,10 +180,13 @@ static int open_shops(struct walk *w, struct penchant_error *err)
         status = run_fit_blend(&w->run[SHOP_LIVE], &w->out->blend, &w->out->fitted, err);
     for (int shop = 0; shop < SHOP_FROZEN_STATE && !status; shop++)
         status = run_observe_stage(&w->run[shop], STAGE_VALIDATION, err);
-    for (int shop = 0; shop < SHOPS && !status; shop++)
-        status =
-            run_begin_cases(&w->run[shop], shop == SHOP_FROZEN_STATE ? &w->then : &w->now,
-                            STAGE_TEST, err);
+    for (int shop = 0; shop < SHOPS && !status; shop++) {
+        status = run_serve(&w->run[shop], err);
+        if (!status)
+            status = run_begin_cases(&w->run[shop],
+                                     shop == SHOP_FROZEN_STATE ? &w->then : &w->now,
+                                     STAGE_TEST, err);
+    }
     if (status)
         return status;
     evidence_release(&w->run[SHOP_FROZEN_STATE].evidence);

@@ -74,7 +74,7 @@ struct evidence_query run_put_case(const struct run *r, struct bench *b, size_t 
         .n_items = r->known,
         .content = r->content.n ? &r->content : NULL,
     };
-    const struct model *m = r->o->model;
+    const struct model *m = r->model;
     if (m && q.n_recent) {
         q.dim = m->config.dim;
         q.vector = r->vectors + c * q.dim;
@@ -133,7 +133,7 @@ int run_observe_stage(struct run *r, enum protocol_stage stage,
 int run_begin_cases(struct run *r, const struct places *cases, enum protocol_stage stage,
                     struct penchant_error *err)
 {
-    const struct model *m = r->o->model;
+    const struct model *m = r->model;
     r->cases = cases;
     r->known = protocol_known(r->p, stage);
     free(r->vectors);
@@ -166,12 +166,13 @@ void places_thin(struct places *cases, size_t most)
 static int place_newcomers(struct run *r)
 {
     const struct dataset *d = r->p->data;
-    const struct model *m = r->o->model;
+    const struct model *m = r->model;
     const uint32_t first = m->config.n_items, n = d->history.n_items;
     const size_t dim = m->config.dim;
     if (!m->content || n <= first || !d->content)
         return PENCHANT_OK;
     float *token = malloc(dim * sizeof(*token));
+    free(r->fresh);
     r->fresh = calloc(n - first, dim * sizeof(*r->fresh));
     for (uint32_t i = first; token && r->fresh && i < n; i++) {
         const uint32_t at = d->attr_start ? d->attr_start[i] : 0;
@@ -203,6 +204,7 @@ int run_init(struct run *r, const struct protocol *p, const struct score_options
             return error_memory(err);
     for (uint32_t i = 0; i < n; i++)
         r->items[i] = i;
+    r->model = o->model;
     if (o->model) {
         const struct model_config *c = &o->model->config;
         r->item_vectors = malloc((size_t)c->n_items * c->dim * sizeof(*r->item_vectors));
@@ -217,6 +219,15 @@ int run_init(struct run *r, const struct protocol *p, const struct score_options
     if (evidence_init(&r->evidence, &counts))
         return error_memory(err);
     return run_content_init(r, err);
+}
+
+int run_serve(struct run *r, struct penchant_error *err)
+{
+    if (!r->o->served)
+        return PENCHANT_OK;
+    r->model = r->o->served;
+    model_item_vectors(r->model, r->item_vectors);
+    return place_newcomers(r) ? error_memory(err) : PENCHANT_OK;
 }
 
 void run_release(struct run *r)

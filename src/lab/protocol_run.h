@@ -36,6 +36,7 @@ struct run {
     struct pool *pool;
     struct bench *bench; /* (threads) */
     uint32_t threads;
+    const struct model *model; /* that speaks now, or NULL */
     float *item_vectors; /* (model's n_items, dim), or NULL */
     float *fresh; /* (items past the model's, dim), or NULL: its content tells of none */
     struct evidence_content newcomers; /* those of the known items */
@@ -83,5 +84,9 @@ void places_thin(struct places *cases, size_t most);
 /* The blend that the validation cases ask for, into r->blend and *out (all cases). */
 int run_fit_blend(struct run *r, struct blend *out, struct blend_report *report,
                   struct penchant_error *err);
+
+/* From now on the model speaks that has learned everything before the test, if there is
+   one. Cases must be begun after this. */
+int run_serve(struct run *r, struct penchant_error *err);
 
 #endif

@@ -64,7 +64,7 @@ static int fit(struct run *r, struct blend *out, struct blend_report *report,
 int run_fit_blend(struct run *r, struct blend *out, struct blend_report *report,
                   struct penchant_error *err)
 {
-    const struct model *m = r->o->model;
+    const struct model *m = r->model;
     struct places cases;
     if ((r->o->mask & (r->o->mask - 1)) == 0) {
         struct evidence_weights one;
@@ -209,6 +209,8 @@ int protocol_score(struct protocol_scores *out, const struct protocol *p,
         status = run_fit_blend(&r, &out->blend, &out->fitted, err);
     if (!status && p->o.report == STAGE_TEST)
         status = run_observe_stage(&r, STAGE_VALIDATION, err);
+    if (!status && p->o.report == STAGE_TEST)
+        status = run_serve(&r, err);
     if (!status)
         status = protocol_cases(p, p->o.report, &cases, err);
     if (!status)

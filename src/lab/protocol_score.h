@@ -20,6 +20,9 @@
 struct score_options {
     uint32_t mask;             /* sources of the sum, bits of (1 << enum evidence_id) */
     const struct model *model; /* NULL when the mask has no sequence */
+    /* The same model after it has learned the VALIDATION events too: the weights are
+       fitted with `model`, TEST is reported with this one. NULL: with `model`. */
+    const struct model *served;
     uint32_t threads;
     penchant_progress_fn *progress;
     void *cookie;

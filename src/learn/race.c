@@ -282,7 +282,7 @@ int train_run(struct model **best, const struct train_data *data,
 
 int train_everything(struct model **out, const struct model *from,
                      const struct train_data *data, const struct train_options *o,
-                     struct penchant_error *err)
+                     double *seconds, struct penchant_error *err)
 {
     struct train_data all = *data;
     struct train_options gentle = *o;
@@ -299,8 +299,10 @@ int train_everything(struct model **out, const struct model *from,
                                     .last = true};
     if (!status)
         status = trainer_go(t, &leg, err);
-    if (!status)
+    if (!status) {
+        *seconds += trainer_report(t)->seconds;
         *out = trainer_take_best(t);
+    }
     trainer_free(t);
     return status;
 }

@@ -130,9 +130,9 @@ def try_lists(shop):
     assert table.splitlines()[1].split()[0] == '1.' and 'Thing' in table, table
 
 
-def weights(shop):
+def weights(shop, name='model'):
     """The tensors of the shop's model, without the notes before them."""
-    data = (shop / 'model' / 'model.safetensors').read_bytes()
+    data = (shop / 'model' / f'{name}.safetensors').read_bytes()
     return data[8 + int.from_bytes(data[:8], 'little'):]
 
 
@@ -173,6 +173,14 @@ def try_training(shop, cases):
         for metric in ('hr@5', 'hr@10', 'hr@20', 'ndcg@10', 'mrr@20'):
             m = quality[name][metric]
             assert 0 <= m['low'] <= m['value'] <= m['high'] <= 1, (name, metric, m)
+    # The served model has learned the held-out events as well, so another one is judged.
+    judged, aside = shop / 'model' / 'judged.safetensors', shop / 'model' / 'aside'
+    assert len(weights(shop, 'judged')) == len(bits[4]) and weights(shop, 'judged') != bits[4]
+    judged.rename(aside)
+    contaminated = answer('evaluate', '-d', shop)
+    aside.rename(judged)
+    assert contaminated['sequence'] != quality['sequence'], quality
+    assert answer('evaluate', '-d', shop) == quality
     text, _ = penchant('evaluate', '-d', shop)
     assert 'popularity' in text and 'NDCG@10' in text, text
     _, err = penchant('train', '-d', shop, '-q', '--preset', 'nonsense', expect=1)
@@ -195,6 +203,7 @@ def try_stopping(shop):
     assert stopped['stopped'] is True and stopped['dim'] == 64, out
     assert stopped['validation_ndcg@10'] > 0, out
     assert answer('status', '-d', shop)['dim'] == 64, 'the best so far is the model'
+    assert not (shop / 'model' / 'judged.safetensors').exists(), 'it learned nothing held out'
     on = answer('train', '-d', shop, '-q', '--resume', '--epochs', '1')
     assert on['dim'] == 64 and on['preset'] == stopped['preset'], on
     assert on['validation_ndcg@10'] >= stopped['validation_ndcg@10'], (stopped, on)
