@@ -260,13 +260,13 @@ static void test_pause__everything_learns_the_held_out_events(void **state)
     struct model *best, *all;
     struct validation v;
     struct pool *pool = pool_new(1);
-    double before, after, seconds = 0;
+    double before, after;
     s.data.exclude_seen = false;
     o.max_epochs = 10;
     assert_int_equal(train_run(&best, &s.data, &o, &r, NULL), 0);
     struct model *copy = model_clone(best);
     assert_non_null(copy);
-    assert_int_equal(train_everything(&all, best, &s.data, &o, &seconds, NULL), 0);
+    assert_int_equal(train_everything(&all, best, &s.data, &o, &r, NULL), 0);
     assert_memory_equal(best->param, copy->param, copy->n_params * sizeof(float));
     assert_int_equal(validation_init(&v, &s.data), 0);
     assert_int_equal(validation_ndcg10(&v, best, pool, &before), 0);

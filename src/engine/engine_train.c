@@ -206,7 +206,7 @@ static int finish(struct training *t, struct model *best, const struct train_dat
     if (!rc && !t->report->stopped) {
         rc = save(t, t->judged_path, best, &b, &fit);
         if (!rc)
-            rc = train_everything(&all, best, data, chosen, &t->report->seconds, t->err);
+            rc = train_everything(&all, best, data, chosen, t->report, t->err);
     }
     if (!rc)
         rc = find_segments(t, all ? all : best);

@@ -157,8 +157,7 @@ static int train(struct benchmark *b, struct penchant_error *err)
     if (!status)
         status = train_run(&b->model, &data, &o, &b->trained, err);
     if (!status && o.everything && !b->trained.stopped)
-        status = train_everything(&b->served, b->model, &data, &chosen,
-                                  &b->trained.seconds, err);
+        status = train_everything(&b->served, b->model, &data, &chosen, &b->trained, err);
     history_release(&history);
     free(train_end);
     return status;

@@ -34,7 +34,7 @@ static const struct heat {
     double share; /* of the minutes */
     uint32_t epochs;
 } heats[] = {{0.025, 2}, {0.03, 2}, {0.04, 4}};
-enum { HEATS = sizeof(heats) / sizeof(heats[0]) };
+enum { HEATS = sizeof(heats) / sizeof(heats[0]), HEAT_PART = 6 };
 
 /* Validation NDCG@10 of two runs with other seeds differs by about so much. */
 static const double content_tolerance = 0.02;
@@ -42,10 +42,9 @@ static const double content_tolerance = 0.02;
 static const size_t RACE_BYTES = (size_t)3 << 30;
 enum { COPIES = 5 }; /* of the parameters in a waiting trainer */
 
-/* The last lesson, over all events: a part of the minutes, of the epochs and of the rate. */
-enum { EVERYTHING_EPOCHS = 4 };
-static const double everything_share = 0.1;
-static const float everything_rate = 0.3f;
+/* The last lesson, over all events: a part of the minutes and of the epochs so far. */
+enum { EVERYTHING_PART = 4, EVERYTHING_LEAST = 4, EVERYTHING_MOST = 20 };
+static const double everything_share = 0.12;
 
 struct runner {
     const struct recipe *recipe;
@@ -171,16 +170,22 @@ static bool stopped(const struct race *race)
     return false;
 }
 
+/* A heat is short of the epochs that the user allows, too. */
+static uint32_t epochs_of(const struct race *race, const struct heat *heat)
+{
+    const uint32_t most = race->o->max_epochs / HEAT_PART;
+    if (!race->o->max_epochs || heat->epochs < most)
+        return heat->epochs;
+    return most ? most : 1;
+}
+
 static int run_heat(struct race *race, const struct heat *heat,
                     struct penchant_error *err)
 {
-    const uint32_t most = race->o->max_epochs;
-    struct trainer_leg leg = {.epochs = heat->epochs};
+    struct trainer_leg leg = {.epochs = epochs_of(race, heat)};
     int status = PENCHANT_OK;
     if (race->budget > 0)
         leg = (struct trainer_leg){.seconds = heat->share * race->budget};
-    else if (most && most < leg.epochs)
-        leg.epochs = most;
     for (size_t i = 0; i < race->n && !status && !stopped(race); i++)
         status = go(race, race->runner[i], &leg, err);
     sort(race);
@@ -189,12 +194,18 @@ static int run_heat(struct race *race, const struct heat *heat,
 
 static int run_heats(struct race *race, struct penchant_error *err)
 {
+    uint32_t done = 0;
     int status = PENCHANT_OK;
     for (size_t h = 0; h < HEATS && race->n > 1 && !status && !stopped(race); h++) {
+        done += epochs_of(race, &heats[h]);
+        if (h > 0 && race->o->max_epochs && done >= race->o->max_epochs)
+            break; /* an epoch is left for the winner */
         status = run_heat(race, &heats[h], err);
         if (!status && !stopped(race))
             keep(race, h + 1 < HEATS ? (race->n + 1) / 2 : 1);
     }
+    if (!status && !stopped(race))
+        keep(race, 1);
     return status;
 }
 
@@ -228,7 +239,8 @@ static int run_winner(struct race *race, struct penchant_error *err)
 {
     struct runner *r = race->runner[0];
     const struct penchant_train_report *report = trainer_report(r->trainer);
-    struct trainer_leg leg = {.epochs = race->o->max_epochs, .last = true};
+    const uint32_t most = race->o->max_epochs;
+    struct trainer_leg leg = {.last = true};
     int status = PENCHANT_OK;
     keep(race, 1);
     r->options.what = race->o->what;
@@ -239,7 +251,9 @@ static int run_winner(struct race *race, struct penchant_error *err)
         leg.seconds = race->budget - race->seconds;
         leg.seconds = leg.seconds > 1e-9 ? leg.seconds : 1e-9; /* one step */
     }
-    return status ? status : go(race, r, &leg, err);
+    if (most)
+        leg.epochs = most > report->epochs ? most - report->epochs : 0;
+    return status || (most && !leg.epochs) ? status : go(race, r, &leg, err);
 }
 
 static int enter_all(struct race *race, struct penchant_error *err)
@@ -280,27 +294,35 @@ int train_run(struct model **best, const struct train_data *data,
 
 /* ---- everything ---------------------------------------------------------------- */
 
+static uint32_t everything_epochs(uint32_t epochs)
+{
+    const uint32_t part = epochs / EVERYTHING_PART;
+    return part < EVERYTHING_LEAST  ? EVERYTHING_LEAST
+           : part > EVERYTHING_MOST ? EVERYTHING_MOST
+                                    : part;
+}
+
 int train_everything(struct model **out, const struct model *from,
                      const struct train_data *data, const struct train_options *o,
-                     double *seconds, struct penchant_error *err)
+                     struct penchant_train_report *report, struct penchant_error *err)
 {
     struct train_data all = *data;
-    struct train_options gentle = *o;
+    struct train_options longer = *o;
     struct trainer *t = NULL;
     *out = NULL;
     all.train_end = data->history->start + 1;
-    gentle.resume_from = from;
-    gentle.learning_rate *= everything_rate;
-    gentle.what = "learn all";
-    gentle.on_best = NULL;
-    int status = trainer_new(&t, &all, &gentle, err);
+    longer.resume_from = from;
+    longer.what = "learn all";
+    longer.on_best = NULL;
+    int status = trainer_new(&t, &all, &longer, err);
     const struct trainer_leg leg = {.seconds = o->minutes * 60 * everything_share,
-                                    .epochs = EVERYTHING_EPOCHS,
-                                    .last = true};
+                                    .epochs = everything_epochs(report->best_epoch),
+                                    .last = true,
+                                    .falling = true};
     if (!status)
         status = trainer_go(t, &leg, err);
     if (!status) {
-        *seconds += trainer_report(t)->seconds;
+        report->seconds += trainer_report(t)->seconds;
         *out = trainer_take_best(t);
     }
     trainer_free(t);

@@ -78,13 +78,13 @@ int train_run(struct model **best, const struct train_data *data,
 
 /*
  * After everything has been chosen: goes on from `from` over all events, the held-out
- * ones too, for a few epochs at a falling rate. `o` are the options that made it
- * (train_options.chosen). *out is the caller's to free; nothing is judged; *seconds grows by
- * the time that it took.
+ * ones too, for a part of the epochs that led to it at a falling rate. `o` are the options
+ * that made it (train_options.chosen), *report what train_run() said; its seconds grow.
+ * *out is the caller's to free; nothing is judged.
  */
 int train_everything(struct model **out, const struct model *from,
                      const struct train_data *data, const struct train_options *o,
-                     double *seconds, struct penchant_error *err);
+                     struct penchant_train_report *report, struct penchant_error *err);
 
 /*
  * Query vectors of many prefixes at once, for evaluation: case c predicts the event

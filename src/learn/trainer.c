@@ -258,7 +258,7 @@ static void look_ahead(struct trainer *t)
     const double end = (double)t->leg_epochs + leg->epochs;
     const double left_s = end_s - spent(t), left = end - epochs_done(t);
     const bool late = leg->seconds > 0 && left_s <= cool_share * end_s;
-    if (late || (leg->epochs && left <= floor(cool_share * end)))
+    if (leg->falling || late || (leg->epochs && left <= floor(cool_share * end)))
         cool(t, leg->epochs ? left : 0, leg->seconds > 0 ? left_s : 0);
 }
 

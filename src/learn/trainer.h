@@ -24,7 +24,8 @@ struct trainer;
 struct trainer_leg {
     double seconds;  /* 0: no bound */
     uint32_t epochs; /* 0: no bound */
-    bool last;       /* the rate is to fall to its end within this leg */
+    bool last;       /* the rate is to fall to its end within this leg, */
+    bool falling;    /* and from its very beginning */
 };
 
 /* data and *o must outlive the trainer; the progress, cookie, what and on_best of *o may
