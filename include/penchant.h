@@ -396,6 +396,41 @@ PENCHANT_API int penchant_get_segment(struct penchant *p, uint32_t segment, size
                                       struct penchant_error *err);
 PENCHANT_API void penchant_segment_free(struct penchant_segment *segment);
 
+enum { PENCHANT_MAX_SEEDS = 10000, PENCHANT_MAX_AUDIENCE = 100000 };
+
+struct penchant_audience_options {
+    const char *const *seeds; /* user ids; repeated and unknown ones are fine */
+    size_t n_seeds;           /* 1..PENCHANT_MAX_SEEDS */
+    size_t k;                 /* 1..PENCHANT_MAX_AUDIENCE, default 100 */
+    double threshold;         /* only users with at least this score, 0..1, default 0 */
+};
+
+struct penchant_audience_user {
+    const char *user_id;
+    double score;    /* 0..1; above 0.5: more like the seeds than like the others */
+    int32_t segment; /* -1: in none */
+};
+
+struct penchant_audience {
+    size_t seeds, unknown, blank; /* given users that served, whom the shop does not know,
+                                     of whom the model knows nothing */
+    size_t n;
+    struct penchant_audience_user *users; /* best first, no seed among them */
+};
+
+PENCHANT_API void penchant_audience_options_default(struct penchant_audience_options *o);
+
+/*
+ * Users who are like the given ones, in what they want and how much they do. Reads every
+ * user: seconds for a million of them. PENCHANT_ENOMODEL before the first training,
+ * PENCHANT_EINVALID when nothing is known of any seed or when everybody is one.
+ */
+PENCHANT_API int penchant_lookalike(struct penchant *p,
+                                    const struct penchant_audience_options *o,
+                                    struct penchant_audience **out,
+                                    struct penchant_error *err);
+PENCHANT_API void penchant_audience_free(struct penchant_audience *audience);
+
 /* ---- long work: import, export, train, evaluate ------------------------------------- */
 
 /*

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* penchant segments: the groups of a shop's users, one of them in full. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,101 @@ static void segment_text(struct buf *b, struct penchant *shop,
     items_text(b, shop, s, "\n  ");
 }
 
+/* ---- look-alikes ---- */
+
+struct seeds {
+    char **id; /* (n) */
+    size_t n;
+};
+
+static void seeds_release(struct seeds *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        free(s->id[i]);
+    free(s->id);
+}
+
+/* One user id a line; blank lines are passed over. An exit status, CLI_OK when read. */
+static int seeds_read(struct seeds *s, FILE *f, const char *path)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t n;
+    s->id = calloc(PENCHANT_MAX_SEEDS, sizeof *s->id);
+    int status = s->id ? CLI_OK : cli_fail(CLI_FAILED, "segments", "out of memory");
+    while (status == CLI_OK && (n = getline(&line, &size, f)) >= 0) {
+        while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+            line[--n] = 0;
+        if (n == 0)
+            continue;
+        if (s->n == PENCHANT_MAX_SEEDS)
+            status = cli_fail(CLI_FAILED, "segments", "%s has more than %d users", path,
+                              PENCHANT_MAX_SEEDS);
+        else if ((s->id[s->n] = strdup(line)) != NULL)
+            s->n++;
+        else
+            status = cli_fail(CLI_FAILED, "segments", "out of memory");
+    }
+    if (status == CLI_OK && ferror(f))
+        status = cli_fail(CLI_FAILED, "segments", "%s: %s", path, strerror(errno));
+    if (status == CLI_OK && s->n == 0)
+        status = cli_fail(CLI_FAILED, "segments", "%s names no user", path);
+    free(line);
+    return status;
+}
+
+static int seeds_open(struct seeds *s, const char *path)
+{
+    const bool standard = strcmp(path, "-") == 0;
+    FILE *f = standard ? stdin : fopen(path, "r");
+    if (!f)
+        return cli_fail(CLI_FAILED, "segments", "%s: %s", path, strerror(errno));
+    const int status = seeds_read(s, f, path);
+    if (!standard)
+        fclose(f);
+    return status;
+}
+
+static void audience_text(struct buf *b, const struct penchant_audience *a)
+{
+    buf_printf(b, "%zu users like the %zu given", a->n, a->seeds);
+    if (a->unknown || a->blank)
+        buf_printf(b, " (%zu more are unknown, of %zu nothing is known)", a->unknown,
+                   a->blank);
+    for (size_t i = 0; i < a->n; i++) {
+        buf_printf(b, "\n  %.3f  ", a->users[i].score);
+        bar(b, a->users[i].score, BAR);
+        buf_printf(b, "  %-20s", a->users[i].user_id);
+        if (a->users[i].segment >= 0)
+            buf_printf(b, " segment %d", a->users[i].segment);
+    }
+}
+
+static int show_audience(struct buf *b, struct penchant *shop, const struct seeds *seeds,
+                         uint32_t k, double threshold, bool json,
+                         struct penchant_error *err)
+{
+    struct penchant_audience *a = NULL;
+    struct penchant_audience_options o;
+    penchant_audience_options_default(&o);
+    o.seeds = (const char *const *)seeds->id;
+    o.n_seeds = seeds->n;
+    o.k = k ? k : o.k;
+    o.threshold = threshold;
+    const int rc = penchant_lookalike(shop, &o, &a, err);
+    if (rc)
+        return rc;
+    if (json) {
+        struct json_writer w;
+        json_init(&w, b);
+        audience_json(&w, a);
+    } else {
+        audience_text(b, a);
+    }
+    penchant_audience_free(a);
+    return PENCHANT_OK;
+}
+
 /* ---- the command ---- */
 
 static int show_all(struct buf *b, struct penchant *shop, uint32_t k, bool json,
@@ -143,18 +239,47 @@ static int show_one(struct buf *b, struct penchant *shop, uint32_t segment, uint
     return PENCHANT_OK;
 }
 
+struct asked {
+    const char *dir, *lookalike;
+    uint32_t segment, k;
+    double threshold;
+    bool json;
+};
+
+static int answer(const struct asked *a, struct penchant *shop, struct buf *b)
+{
+    struct penchant_error err = {0};
+    struct seeds seeds = {0};
+    int rc = PENCHANT_OK;
+    if (a->lookalike) {
+        const int status = seeds_open(&seeds, a->lookalike);
+        if (status == CLI_OK)
+            rc = show_audience(b, shop, &seeds, a->k, a->threshold, a->json, &err);
+        seeds_release(&seeds);
+        if (status != CLI_OK)
+            return status;
+    } else if (a->segment != UINT32_MAX) {
+        rc = show_one(b, shop, a->segment, a->k, a->json, &err);
+    } else {
+        rc = show_all(b, shop, a->k, a->json, &err);
+    }
+    return rc ? cli_fail_error("segments", &err) : cli_print("segments", b);
+}
+
 int cmd_segments(int argc, char **argv)
 {
-    const char *dir = CLI_DEFAULT_DIR;
-    uint32_t segment = UINT32_MAX, k = 0;
-    bool json = false;
+    struct asked a = {.dir = CLI_DEFAULT_DIR, .segment = UINT32_MAX};
     const struct cli_option options[] = {
-        CLI_DIR(&dir),
-        {"segment", 0, CLI_U32, &segment, "N", "all", 0, PENCHANT_MAX_SEGMENTS - 1,
+        CLI_DIR(&a.dir),
+        {"segment", 0, CLI_U32, &a.segment, "N", "all", 0, PENCHANT_MAX_SEGMENTS - 1,
          "this one in full"},
-        {"k", 'k', CLI_U32, &k, "K", "10; of all segments 3 each", 1, PENCHANT_MAX_K,
-         "how many items"},
-        CLI_JSON(&json),
+        {"lookalike", 0, CLI_STRING, &a.lookalike, "FILE", NULL, 0, 0,
+         "users like those in FILE, one id a line; - reads stdin"},
+        {"k", 'k', CLI_U32, &a.k, "K", "3 of each segment, 10 of one, 100 users", 1,
+         PENCHANT_MAX_AUDIENCE, "how many items, or users"},
+        {"threshold", 0, CLI_DOUBLE, &a.threshold, "S", NULL, 0, 1,
+         "of --lookalike: only users with this score"},
+        CLI_JSON(&a.json),
     };
     const struct cli_spec spec = {
         "segments", "groups of users who want alike things",
@@ -164,15 +289,14 @@ int cmd_segments(int argc, char **argv)
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_CONTINUE)
         return status;
+    if (a.lookalike && a.segment != UINT32_MAX)
+        return cli_fail(CLI_USAGE, "segments", "give --segment or --lookalike, not both");
     struct penchant *shop = NULL;
-    struct penchant_error err = {0};
-    if (cli_open_shop(&shop, "segments", dir, CLI_OPEN_READ))
+    if (cli_open_shop(&shop, "segments", a.dir, CLI_OPEN_READ))
         return CLI_FAILED;
     struct buf b;
     buf_init(&b, ANSWER_MAX);
-    const int rc = segment == UINT32_MAX ? show_all(&b, shop, k, json, &err)
-                                         : show_one(&b, shop, segment, k, json, &err);
-    status = rc ? cli_fail_error("segments", &err) : cli_print("segments", &b);
+    status = answer(&a, shop, &b);
     buf_release(&b);
     penchant_close(&shop);
     return status;

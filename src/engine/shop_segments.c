@@ -257,6 +257,22 @@ void engine_segments_close(struct penchant *p)
     put_in_place(p, NULL);
 }
 
+int engine_segments_space(struct penchant *p, struct segment_space *space,
+                          struct snapshot **snapshot, struct penchant_error *err)
+{
+    *space = (struct segment_space){0};
+    *snapshot = NULL;
+    pthread_rwlock_rdlock(&p->segments_lock);
+    const struct shop_segments *s = p->segments;
+    int rc = s ? segment_space_copy(space, &s->space, err)
+               : error_set(err, PENCHANT_ENOMODEL,
+                           "there are no segments: no model has been trained");
+    if (!rc)
+        *snapshot = engine_snapshot_share(p, s->snapshot);
+    pthread_rwlock_unlock(&p->segments_lock);
+    return rc;
+}
+
 uint8_t engine_segment_of(struct penchant *p, uint32_t user)
 {
     pthread_rwlock_rdlock(&p->segments_lock);

@@ -39,6 +39,11 @@ int engine_segments_apply(struct penchant *p, const struct event *e);
 void engine_segments_erase(struct penchant *p, uint32_t user);
 void engine_segments_close(struct penchant *p);
 
+/* The item space of the present segments, with a reference to the snapshot that it
+   borrows from; release both. PENCHANT_ENOMODEL without segments. Any thread. */
+int engine_segments_space(struct penchant *p, struct segment_space *space,
+                          struct snapshot **snapshot, struct penchant_error *err);
+
 /* The segment of a user, SEGMENT_NONE without. Any thread. */
 uint8_t engine_segment_of(struct penchant *p, uint32_t user);
 

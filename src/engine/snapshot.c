@@ -110,6 +110,14 @@ struct snapshot *engine_snapshot_acquire(struct penchant *p)
     return s;
 }
 
+struct snapshot *engine_snapshot_share(struct penchant *p, struct snapshot *s)
+{
+    pthread_mutex_lock(&p->snapshot_lock);
+    s->users++;
+    pthread_mutex_unlock(&p->snapshot_lock);
+    return s;
+}
+
 void engine_snapshot_release(struct penchant *p, struct snapshot *s)
 {
     if (!s)

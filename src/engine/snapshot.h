@@ -49,6 +49,8 @@ struct snapshot {
 
 /* NULL: there is no model. Any thread. */
 struct snapshot *engine_snapshot_acquire(struct penchant *p);
+struct snapshot *engine_snapshot_share(struct penchant *p,
+                                       struct snapshot *s);           /* once more */
 void engine_snapshot_release(struct penchant *p, struct snapshot *s); /* NULL is fine */
 
 /* The model in use as it was before it learned the held-out events, from its own file:

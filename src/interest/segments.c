@@ -36,6 +36,21 @@ int segment_space_init(struct segment_space *s, const float *vectors, uint32_t n
     return PENCHANT_OK;
 }
 
+int segment_space_copy(struct segment_space *out, const struct segment_space *s,
+                       struct penchant_error *err)
+{
+    *out = *s;
+    out->scale = malloc((s->n_items + (size_t)1) * sizeof *out->scale);
+    out->mean = malloc(s->dim * sizeof *out->mean);
+    if (!out->scale || !out->mean) {
+        segment_space_release(out);
+        return error_memory(err);
+    }
+    memcpy(out->scale, s->scale, s->n_items * sizeof *s->scale);
+    memcpy(out->mean, s->mean, s->dim * sizeof *s->mean);
+    return PENCHANT_OK;
+}
+
 void segment_space_release(struct segment_space *s)
 {
     free(s->scale);

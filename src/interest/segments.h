@@ -50,6 +50,9 @@ struct segment_space {
 /* With mean zero. PENCHANT_ELIMIT past SEGMENTS_MAX_DIM, or PENCHANT_ENOMEM. */
 int segment_space_init(struct segment_space *s, const float *vectors, uint32_t n_items,
                        uint32_t dim, struct penchant_error *err);
+/* A copy over the same vectors. 0 or PENCHANT_ENOMEM. */
+int segment_space_copy(struct segment_space *out, const struct segment_space *s,
+                       struct penchant_error *err);
 void segment_space_release(struct segment_space *s);
 
 /* Sets the mean of the directions, item i counted weight[i] times. */

@@ -20,6 +20,7 @@ const struct route routes[] = {
     {"DELETE", "/v1/users/{user_id}", route_delete_user, false},
     {"GET", "/v1/segments", route_segments, false},
     {"GET", "/v1/segments/{segment}", route_segment, false},
+    {"POST", "/v1/segments/lookalike", route_lookalike, false},
     {"GET", "/healthz", route_healthz, true},
     {"GET", "/readyz", route_readyz, true},
     {"GET", "/metrics", route_metrics, false},

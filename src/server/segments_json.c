@@ -79,3 +79,26 @@ void segments_json(struct json_writer *w, const struct penchant_segments *all)
     json_end_array(w);
     json_end_object(w);
 }
+
+void audience_json(struct json_writer *w, const struct penchant_audience *a)
+{
+    json_begin_object(w);
+    json_key_uint(w, "seeds", a->seeds);
+    json_key_uint(w, "unknown", a->unknown);
+    json_key_uint(w, "blank", a->blank);
+    json_key(w, "users");
+    json_begin_array(w);
+    for (size_t i = 0; i < a->n; i++) {
+        json_begin_object(w);
+        json_key_string(w, "user_id", a->users[i].user_id);
+        json_key_double(w, "score", a->users[i].score, 6);
+        json_key(w, "segment");
+        if (a->users[i].segment >= 0)
+            json_int(w, a->users[i].segment);
+        else
+            json_text(w, NULL);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}

@@ -9,5 +9,6 @@
 /* One object each. */
 void segment_json(struct json_writer *w, const struct penchant_segment *s);
 void segments_json(struct json_writer *w, const struct penchant_segments *all);
+void audience_json(struct json_writer *w, const struct penchant_audience *a);
 
 #endif
