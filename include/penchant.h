@@ -580,6 +580,54 @@ PENCHANT_API int penchant_evaluate(struct penchant *p, const char *sources,
                                    struct penchant_evaluation *out,
                                    struct penchant_error *err);
 
+enum { PENCHANT_SEGMENT_DAYS = 7, PENCHANT_SEGMENT_AUDIENCES = 5 };
+
+/* One of the last days of the log, against the day before. Rand indices are adjusted for
+   chance: 1 is the same grouping, 0 an independent one. */
+struct penchant_segment_day {
+    int64_t end_us;
+    uint64_t active;     /* users with events on it */
+    double rand_index;   /* of the segments as they are kept up */
+    double moved;        /* the share of all users who changed segment, */
+    double moved_active; /* of the active ones, */
+    double moved_plain;  /* and of the active ones if the nearest were taken at once */
+    double refit_rand;   /* of segments found anew at the end of each day */
+};
+
+/* Who has bought of one category (without categories: one item), a fifth of them hidden,
+   ranked with all others by a look-alike search that does not see those purchases. */
+struct penchant_segment_audience {
+    char name[128];
+    uint64_t seeds, hidden, ranked;
+    double recall;  /* the share of the hidden among as many best as are hidden */
+    double lift[3]; /* of the hidden in the best 1, 5, 10 %, against chance */
+    double auc;
+};
+
+struct penchant_segments_quality {
+    uint32_t segments;
+    uint64_t users, cases;
+    double gain, gain_error; /* nats, see struct penchant_segments_choice */
+    /* Popularity among the segment's users, among all, and the paired difference. */
+    struct penchant_metric hr20_segment, hr20_shop, hr20_difference;
+    /* Segments found among one half of the users and among the other, all users put into
+       both: Rand index, normalised mutual information. */
+    double halves_rand, halves_information;
+    size_t n_days; /* 0 without a clock */
+    struct penchant_segment_day day[PENCHANT_SEGMENT_DAYS];
+    size_t n_audiences;
+    struct penchant_segment_audience audience[PENCHANT_SEGMENT_AUDIENCES];
+};
+
+/*
+ * How good a trained shop's segments are: as many are found again without the events that
+ * training held out, and judged by those of the users who took no part in choosing how
+ * many. PENCHANT_ENOMODEL before the first training.
+ */
+PENCHANT_API int penchant_evaluate_segments(struct penchant *p,
+                                            struct penchant_segments_quality *out,
+                                            struct penchant_error *err);
+
 /* ---- how it is doing ---------------------------------------------------------------- */
 
 struct penchant_status_report {

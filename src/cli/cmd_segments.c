@@ -8,6 +8,7 @@
 
 #include "base/json_writer.h"
 #include "cli/cli.h"
+#include "cli/segments_report_text.h"
 #include "server/segments_json.h"
 
 enum { BAR = 24, LIST_ITEMS = 3, ANSWER_MAX = 16 << 20 };
@@ -239,11 +240,28 @@ static int show_one(struct buf *b, struct penchant *shop, uint32_t segment, uint
     return PENCHANT_OK;
 }
 
+static int show_report(struct buf *b, struct penchant *shop, bool json,
+                       struct penchant_error *err)
+{
+    struct penchant_segments_quality q;
+    const int rc = penchant_evaluate_segments(shop, &q, err);
+    if (rc)
+        return rc;
+    if (json) {
+        struct json_writer w;
+        json_init(&w, b);
+        segments_report_json(&w, &q);
+    } else {
+        segments_report_text(b, &q);
+    }
+    return PENCHANT_OK;
+}
+
 struct asked {
     const char *dir, *lookalike;
     uint32_t segment, k;
     double threshold;
-    bool json;
+    bool report, json;
 };
 
 static int answer(const struct asked *a, struct penchant *shop, struct buf *b)
@@ -258,6 +276,8 @@ static int answer(const struct asked *a, struct penchant *shop, struct buf *b)
         seeds_release(&seeds);
         if (status != CLI_OK)
             return status;
+    } else if (a->report) {
+        rc = show_report(b, shop, a->json, &err);
     } else if (a->segment != UINT32_MAX) {
         rc = show_one(b, shop, a->segment, a->k, a->json, &err);
     } else {
@@ -279,6 +299,8 @@ int cmd_segments(int argc, char **argv)
          PENCHANT_MAX_AUDIENCE, "how many items, or users"},
         {"threshold", 0, CLI_DOUBLE, &a.threshold, "S", NULL, 0, 1,
          "of --lookalike: only users with this score"},
+        {"report", 0, CLI_FLAG, &a.report, NULL, NULL, 0, 0,
+         "how good the segments are; see docs/evaluation.md"},
         CLI_JSON(&a.json),
     };
     const struct cli_spec spec = {
@@ -289,8 +311,9 @@ int cmd_segments(int argc, char **argv)
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_CONTINUE)
         return status;
-    if (a.lookalike && a.segment != UINT32_MAX)
-        return cli_fail(CLI_USAGE, "segments", "give --segment or --lookalike, not both");
+    if (!!a.lookalike + (a.segment != UINT32_MAX) + a.report > 1)
+        return cli_fail(CLI_USAGE, "segments",
+                        "give one of --segment, --lookalike and --report");
     struct penchant *shop = NULL;
     if (cli_open_shop(&shop, "segments", a.dir, CLI_OPEN_READ))
         return CLI_FAILED;
