@@ -19,31 +19,29 @@ static double fade(const struct census *c, bool has_clock, const struct user_sta
 }
 
 /* The shard is locked. */
-static double add_wanted(const struct census *c, const struct penchant *p,
-                         const struct user_state *u, double *of)
+static void add_wanted(const struct census *c, const struct penchant *p,
+                       const struct user_state *u, double *of, struct census_sum *sum)
 {
-    double sum = 0;
     uint32_t i = u->n_recent > SEGMENTS_WINDOW ? u->n_recent - SEGMENTS_WINDOW : 0;
     for (; i < u->n_recent; i++) {
         const double w =
             (double)segment_type_weight(u->recent_type[i]) * fade(c, p->has_clock, u, i);
         if (u->recent[i] < c->n_items) {
             of[u->recent[i]] += w;
-            sum += w;
+            sum->weight += w;
+            sum->events++;
         }
     }
-    return sum;
 }
 
-double census_add_wanted(const struct census *c, struct penchant *p, uint32_t user,
-                         double *of)
+void census_add_wanted(const struct census *c, struct penchant *p, uint32_t user,
+                       double *of, struct census_sum *sum)
 {
     const struct user_state *u = user_states_lock(p->states, user);
     if (!u)
-        return 0;
-    const double sum = add_wanted(c, p, u, of);
+        return;
+    add_wanted(c, p, u, of, sum);
     user_states_unlock(p->states, user);
-    return sum;
 }
 
 /* Purchases whose price was not told count with the catalogue's. */
@@ -95,7 +93,7 @@ static uint32_t read_users(struct census *c, struct penchant *p, uint32_t n_user
         line[n].user = u;
         line[n].segment = engine_segment_of(p, u);
         line[n].rfm = rfm_of(c, p, state, &line[n].bought);
-        c->total += add_wanted(c, p, state, c->wanted);
+        add_wanted(c, p, state, c->wanted, &c->total);
         const bool wanted = state->n_recent > 0;
         user_states_unlock(p->states, u);
         if (line[n].segment < c->n_segments) {

@@ -13,6 +13,11 @@
 #include "engine/shop_segments.h"
 #include "interest/rfm.h"
 
+/* What was added up: events, and their weights. */
+struct census_sum {
+    double events, weight;
+};
+
 struct census {
     uint32_t n_segments;
     uint64_t changes, outside; /* outside: users with wanted events and no segment */
@@ -26,7 +31,7 @@ struct census {
     struct rfm_scale scale; /* over all of them */
 
     double *wanted; /* (n_items) by everybody, in segments or not */
-    double total;
+    struct census_sum total;
     uint32_t n_items;
     int64_t now_us;
 
@@ -43,8 +48,8 @@ void census_release(struct census *c);
 /* Lets those go who wait for p->lock, at every 1024th i. */
 void census_breathe(struct penchant *p, uint32_t i);
 
-/* Adds what one user wanted to of[n_items]; returns the sum. p->lock held. */
-double census_add_wanted(const struct census *c, struct penchant *p, uint32_t user,
-                         double *of);
+/* Adds what one user wanted to of[n_items] and *sum. p->lock held. */
+void census_add_wanted(const struct census *c, struct penchant *p, uint32_t user,
+                       double *of, struct census_sum *sum);
 
 #endif

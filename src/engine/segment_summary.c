@@ -65,12 +65,12 @@ static void sum_attributes(const struct census *c, const struct catalog *cat,
 
 /* The share of a thing in the segment and its lift, from what the segment and the shop
    wanted of it. */
-static double strength(const struct census *c, double own, double own_total, double all,
-                       double *share, double *lift)
+static double strength(const struct census *c, double own, struct census_sum total,
+                       double all, double *share, double *lift)
 {
-    const double p = c->total > 0 ? all / c->total : 0;
-    const double q = (own + c->prior * p) / (own_total + c->prior);
-    *share = own_total > 0 ? own / own_total : 0;
+    const double p = c->total.weight > 0 ? all / c->total.weight : 0;
+    *share = total.weight > 0 ? own / total.weight : 0;
+    const double q = (total.events * *share + c->prior * p) / (total.events + c->prior);
     *lift = p > 0 ? q / p : 1;
     return q > 0 && p > 0 ? q * log(q / p) : 0;
 }
@@ -91,8 +91,8 @@ struct ranked {
 
 /* The strongest attributes of one kind, best first; ties go by number. */
 static uint32_t rank_kind(const struct census *c, const struct catalog *cat,
-                          const struct sums *s, double own_total, const struct kind *kind,
-                          struct ranked out[TRAITS_EACH])
+                          const struct sums *s, struct census_sum total,
+                          const struct kind *kind, struct ranked out[TRAITS_EACH])
 {
     uint32_t n = 0;
     for (uint32_t a = 0; a < s->n_attributes; a++) {
@@ -100,7 +100,7 @@ static uint32_t rank_kind(const struct census *c, const struct catalog *cat,
         if (!(s->trait[a] > 0) || strncmp(names_text(&cat->attributes, a), kind->prefix,
                                           strlen(kind->prefix)) != 0)
             continue;
-        r.strength = strength(c, s->trait[a], own_total, s->all[a], &r.share, &r.lift);
+        r.strength = strength(c, s->trait[a], total, s->all[a], &r.share, &r.lift);
         if (r.lift < LEAST_LIFT || r.share < LEAST_SHARE)
             continue;
         uint32_t at = n;
@@ -116,7 +116,8 @@ static uint32_t rank_kind(const struct census *c, const struct catalog *cat,
 }
 
 static int find_traits(struct penchant_segment *out, const struct census *c,
-                       const struct catalog *cat, const struct sums *s, double own_total)
+                       const struct catalog *cat, const struct sums *s,
+                       struct census_sum total)
 {
     const size_t room = (size_t)TRAIT_KINDS * TRAITS_EACH;
     out->traits = malloc(room * (sizeof *out->traits + PRICE_TEXT));
@@ -125,7 +126,7 @@ static int find_traits(struct penchant_segment *out, const struct census *c,
     char(*price)[PRICE_TEXT] = (char(*)[PRICE_TEXT])(out->traits + room);
     for (int k = 0; k < TRAIT_KINDS; k++) {
         struct ranked best[TRAITS_EACH];
-        const uint32_t n = rank_kind(c, cat, s, own_total, &kinds[k], best);
+        const uint32_t n = rank_kind(c, cat, s, total, &kinds[k], best);
         for (uint32_t i = 0; i < n; i++) {
             const char *name =
                 names_text(&cat->attributes, best[i].attribute) + strlen(kinds[k].prefix);
@@ -152,7 +153,7 @@ static void append_text(char *out, size_t size, const char *text)
     out[at + n] = 0;
 }
 
-/* "coffee, acme, 22.63-32": the strongest trait of each kind. Where items have neither
+/* "coffee & tea, acme, 22.63-32": two categories, a brand and a price. Where items have neither
    category nor brand, what the segment wants most stands for them. */
 static void make_name(struct penchant_segment *s, const struct catalog *cat, uint32_t top)
 {
@@ -161,10 +162,11 @@ static void make_name(struct penchant_segment *s, const struct catalog *cat, uin
     if (plain && top != NAMES_NONE && cat->item[top].title)
         append_text(s->name, sizeof s->name, cat->item[top].title);
     for (size_t i = 0; i < s->n_traits; i++) {
-        if (strcmp(s->traits[i].kind, last) == 0)
+        const bool again = strcmp(s->traits[i].kind, last) == 0;
+        if (again && (i != 1 || strcmp(last, "category") != 0))
             continue;
         last = s->traits[i].kind;
-        append_text(s->name, sizeof s->name, s->name[0] ? ", " : "");
+        append_text(s->name, sizeof s->name, again ? " & " : s->name[0] ? ", " : "");
         append_text(s->name, sizeof s->name, s->traits[i].name);
     }
     if (!s->name[0])
@@ -174,8 +176,8 @@ static void make_name(struct penchant_segment *s, const struct catalog *cat, uin
 /* ---- items ---- */
 
 static int find_items(struct penchant_segment *out, const struct census *c,
-                      const struct catalog *cat, const struct sums *s, double own_total,
-                      size_t k, uint32_t *top)
+                      const struct catalog *cat, const struct sums *s,
+                      struct census_sum total, size_t k, uint32_t *top)
 {
     double share, lift;
     struct best best = {.k = (uint32_t)(k < c->n_items ? k : c->n_items)};
@@ -190,7 +192,7 @@ static int find_items(struct penchant_segment *out, const struct census *c,
     for (uint32_t i = 0; i < c->n_items; i++) {
         if (!(s->own[i] > 0) || !catalog_listable(cat, i))
             continue;
-        const double how = strength(c, s->own[i], own_total, c->wanted[i], &share, &lift);
+        const double how = strength(c, s->own[i], total, c->wanted[i], &share, &lift);
         if (lift > 1)
             best_offer(&best, how, i);
     }
@@ -199,7 +201,7 @@ static int find_items(struct penchant_segment *out, const struct census *c,
         *top = best.hit[0].row;
     for (uint32_t i = 0; i < best.n && i < k; i++) {
         const uint32_t item = best.hit[i].row;
-        strength(c, s->own[item], own_total, c->wanted[item], &share, &lift);
+        strength(c, s->own[item], total, c->wanted[item], &share, &lift);
         out->items[out->n_items++] =
             (struct penchant_segment_item){names_text(&cat->ids, item), share, lift};
     }
@@ -257,7 +259,7 @@ static int describe(struct penchant_segment *out, const struct census *c,
                     struct penchant *p, struct sums *s, uint32_t segment, size_t k)
 {
     const uint32_t from = c->begin[segment], to = c->begin[segment + 1];
-    double total = 0;
+    struct census_sum total = {0};
     uint32_t top = NAMES_NONE;
     *out = (struct penchant_segment){.segment = segment,
                                      .users = to - from,
@@ -265,7 +267,7 @@ static int describe(struct penchant_segment *out, const struct census *c,
     memset(s->own, 0, c->n_items * sizeof *s->own);
     for (uint32_t i = from; i < to; i++) {
         census_breathe(p, i);
-        total += census_add_wanted(c, p, c->user[i], s->own);
+        census_add_wanted(c, p, c->user[i], s->own, &total);
     }
     sum_attributes(c, &p->catalog, s, s->own, s->trait);
     sum_attributes(c, &p->catalog, s, c->wanted, s->all);
