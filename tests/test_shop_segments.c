@@ -145,7 +145,7 @@ static int tear_down(void **state)
 static void pick_up(struct penchant *p)
 {
     struct penchant_evaluation e;
-    ok(penchant_evaluate(p, &e, &err));
+    ok(penchant_evaluate(p, NULL, &e, &err));
 }
 
 static int32_t segment_of(struct penchant *p, const char *id)
