@@ -316,6 +316,44 @@ PENCHANT_API int penchant_get_interests(struct penchant *p, const char *user_id,
                                         struct penchant_error *err);
 PENCHANT_API void penchant_interests_free(struct penchant_interests *interests);
 
+/* A probability, or why it cannot be told. */
+struct penchant_chance {
+    double probability; /* NaN: cannot be told */
+    const char *reason; /* then a sentence that is never freed; else NULL */
+};
+
+enum penchant_next {
+    PENCHANT_NEXT_VIEW,
+    PENCHANT_NEXT_CART,
+    PENCHANT_NEXT_PURCHASE,
+    PENCHANT_NEXT_OTHER, /* any other event that speaks for an item */
+    PENCHANT_NEXT_LEAVE, /* none of them within 30 minutes */
+    PENCHANT_NEXT_N
+};
+
+enum penchant_week {
+    PENCHANT_WEEK_VIEW,
+    PENCHANT_WEEK_CART,
+    PENCHANT_WEEK_PURCHASE,
+    PENCHANT_WEEK_NOTHING,
+    PENCHANT_WEEK_N
+};
+
+struct penchant_outlook {
+    bool known; /* false: no event of this user speaks for an item; newcomers' rates */
+    int64_t now_us;
+    struct penchant_chance next[PENCHANT_NEXT_N]; /* what comes next; sums to 1 */
+    struct penchant_chance week[PENCHANT_WEEK_N]; /* what comes within 7 days */
+};
+
+/*
+ * What a user will do, as of now (now_us 0) or of another time. Never an error for an
+ * unknown user. docs/outlook.md tells how it is learned.
+ */
+PENCHANT_API int penchant_get_outlook(struct penchant *p, const char *user_id,
+                                      int64_t now_us, struct penchant_outlook *out,
+                                      struct penchant_error *err);
+
 /* Erases a user: events, slates, state and name. Durable on return. */
 PENCHANT_API int penchant_delete_user(struct penchant *p, const char *user_id,
                                       struct penchant_error *err);
@@ -563,6 +601,21 @@ struct penchant_quality {
     struct penchant_metric hr[3], ndcg[3], mrr[3]; /* at 5, 10, 20 */
 };
 
+/* How good one probability of penchant_get_outlook() was on a later part of the log. */
+struct penchant_outlook_quality {
+    char name[24];        /* "next" (all together), "next.view", .., "week.nothing" */
+    const char *reason;   /* why it is not given; then the rest is 0. Else NULL */
+    uint64_t n;           /* moments */
+    double rate;          /* how often it came true; NaN for "next" */
+    double log_loss;      /* nats */
+    double base_log_loss; /* of the rate of the time before */
+    double rf_log_loss;   /* of a table of recency and frequency */
+    double gain, error;   /* rf_log_loss - log_loss, and its standard error */
+    double auc, ece;      /* NaN for "next" */
+};
+
+enum { PENCHANT_OUTLOOK_QUALITIES = 1 + PENCHANT_NEXT_N + PENCHANT_WEEK_N };
+
 struct penchant_evaluation {
     uint64_t cases;
     bool seen_excluded; /* users practically never come back: only new items are ranked */
@@ -570,11 +623,13 @@ struct penchant_evaluation {
     struct penchant_quality quality[16];
     char best_single[32]; /* the source that is best alone, by NDCG@10 */
     struct penchant_metric over_ndcg10, over_mrr20, over_hr20; /* the model minus it */
+    struct penchant_outlook_quality outlook[PENCHANT_OUTLOOK_QUALITIES];
 };
 
 /*
  * How well a trained shop predicts each user's last event, which training held out for
- * validation (equal scores rank against the model). `sources` as in a request; NULL: all.
+ * validation (equal scores rank against the model), and how well its outlook did when it
+ * was trained. `sources` as in a request; NULL: all.
  */
 PENCHANT_API int penchant_evaluate(struct penchant *p, const char *sources,
                                    struct penchant_evaluation *out,

@@ -200,6 +200,17 @@ int cli_print_list(const char *command, struct penchant *p,
     return status;
 }
 
+void cli_bar(struct buf *b, double share)
+{
+    static const char *const part[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    const int eighths = (int)lround(fmin(1, fmax(0, share)) * CLI_BAR * 8);
+    for (int i = 0; i < eighths / 8; i++)
+        buf_puts(b, "█");
+    buf_puts(b, part[eighths % 8]);
+    for (int i = (eighths + 7) / 8; i < CLI_BAR; i++)
+        buf_puts(b, " ");
+}
+
 volatile sig_atomic_t cli_stop;
 
 static void on_stop(int number)

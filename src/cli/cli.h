@@ -36,6 +36,7 @@ int cmd_evaluate(int argc, char **argv);
 int cmd_recommend(int argc, char **argv);
 int cmd_similar(int argc, char **argv);
 int cmd_interests(int argc, char **argv);
+int cmd_next(int argc, char **argv);
 int cmd_segments(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
@@ -126,6 +127,10 @@ int cli_print_list(const char *command, struct penchant *p,
 
 /* Appends a table of what penchant_evaluate found, without a last line feed. */
 void cli_print_quality(struct buf *b, const struct penchant_evaluation *e);
+
+/* Appends `share` of 0 to 1 as a bar of CLI_BAR characters, filled up with blanks. */
+enum { CLI_BAR = 20 };
+void cli_bar(struct buf *b, double share);
 
 /* ---- signals ------------------------------------------------------------------- */
 

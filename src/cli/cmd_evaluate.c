@@ -29,6 +29,52 @@ static void metric_json(struct json_writer *w, const char *name,
     }
 }
 
+static void outlook_quality_json(struct json_writer *w,
+                                 const struct penchant_evaluation *e)
+{
+    json_key(w, "outlook");
+    json_begin_object(w);
+    for (int i = 0; i < PENCHANT_OUTLOOK_QUALITIES; i++) {
+        const struct penchant_outlook_quality *q = &e->outlook[i];
+        json_key(w, q->name);
+        json_begin_object(w);
+        json_key_string(w, "reason", q->reason);
+        if (!q->reason) {
+            json_key_uint(w, "n", q->n);
+            json_key_double(w, "rate", q->rate, 6);
+            json_key_double(w, "log_loss", q->log_loss, 6);
+            json_key_double(w, "base_log_loss", q->base_log_loss, 6);
+            json_key_double(w, "rf_log_loss", q->rf_log_loss, 6);
+            json_key_double(w, "gain", q->gain, 6);
+            json_key_double(w, "gain_error", q->error, 6);
+            json_key_double(w, "auc", q->auc, 6);
+            json_key_double(w, "ece", q->ece, 6);
+        }
+        json_end_object(w);
+    }
+    json_end_object(w);
+}
+
+static void outlook_quality_text(struct buf *b, const struct penchant_evaluation *e)
+{
+    buf_printf(b, "\n\n%-14s %6s %8s %8s %8s %6s %6s", "what comes", "rate", "log loss",
+               "rate's", "r-f's", "AUC", "ECE");
+    for (int i = 0; i < PENCHANT_OUTLOOK_QUALITIES; i++) {
+        const struct penchant_outlook_quality *q = &e->outlook[i];
+        if (q->reason)
+            buf_printf(b, "\n%-14s not given: %s", q->name, q->reason);
+        else if (i == 0)
+            buf_printf(b, "\n%-14s %6s %8.4f %8.4f %8.4f", q->name, "", q->log_loss,
+                       q->base_log_loss, q->rf_log_loss);
+        else
+            buf_printf(b, "\n%-14s %6.4f %8.4f %8.4f %8.4f %6.4f %6.4f", q->name, q->rate,
+                       q->log_loss, q->base_log_loss, q->rf_log_loss, q->auc, q->ece);
+    }
+    if (e->outlook[0].n || e->outlook[PENCHANT_OUTLOOK_QUALITIES - 1].n)
+        buf_puts(
+            b, "\nlog loss beside that of the rate before and of recency and frequency");
+}
+
 static void report_json(struct buf *b, const struct penchant_evaluation *e)
 {
     struct json_writer w;
@@ -52,6 +98,7 @@ static void report_json(struct buf *b, const struct penchant_evaluation *e)
     one_metric_json(&w, "mrr@20", e->over_mrr20);
     one_metric_json(&w, "hr@20", e->over_hr20);
     json_end_object(&w);
+    outlook_quality_json(&w, e);
     json_end_object(&w);
 }
 
@@ -72,6 +119,12 @@ void cli_print_quality(struct buf *b, const struct penchant_evaluation *e)
                e->seen_excluded ? "seen items excluded" : "among all items");
 }
 
+static void report_text(struct buf *b, const struct penchant_evaluation *e)
+{
+    cli_print_quality(b, e);
+    outlook_quality_text(b, e);
+}
+
 int cmd_evaluate(int argc, char **argv)
 {
     const char *dir = CLI_DEFAULT_DIR;
@@ -84,7 +137,8 @@ int cmd_evaluate(int argc, char **argv)
     const struct cli_spec spec = {
         "evaluate", "how well a trained shop predicts what its users did last",
         "The event that training held out of each user, among all items; where users "
-        "practically never come back to one, among those not seen before.",
+        "practically never come back to one, among those not seen before;\n"
+        "and how well what comes next and within 7 days was told (docs/outlook.md).",
         options, sizeof(options) / sizeof(options[0])};
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_CONTINUE)
@@ -103,7 +157,7 @@ int cmd_evaluate(int argc, char **argv)
     if (json)
         report_json(&b, &e);
     else
-        cli_print_quality(&b, &e);
+        report_text(&b, &e);
     status = cli_print("evaluate", &b);
     buf_release(&b);
     return status;

@@ -6,20 +6,6 @@
 #include "cli/cli.h"
 #include "server/interests_json.h"
 
-enum { BAR = 20 };
-
-/* A share of 0 to 1 as a bar of eighths of a character, filled up with blanks. */
-static void bar(struct buf *b, double share)
-{
-    static const char *const part[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-    const int eighths = (int)lround(fmin(1, fmax(0, share)) * BAR * 8);
-    for (int i = 0; i < eighths / 8; i++)
-        buf_puts(b, "█");
-    buf_puts(b, part[eighths % 8]);
-    for (int i = (eighths + 7) / 8; i < BAR; i++)
-        buf_puts(b, " ");
-}
-
 static void print_shares(struct buf *b, const char *what, const struct penchant_share *s,
                          size_t n)
 {
@@ -33,7 +19,7 @@ static void print_interest(struct buf *b, const char *name,
 {
     char first[CLI_TIME_SIZE], last[CLI_TIME_SIZE];
     buf_printf(b, "\n%-11s ", name);
-    bar(b, x->weight);
+    cli_bar(b, x->weight);
     buf_printf(b, " %3.0f %%  %u event%s", 100 * x->weight, x->events,
                x->events == 1 ? "" : "s");
     if (clock && x->events)
@@ -53,7 +39,7 @@ static void print_saturation(struct buf *b, const struct penchant_interests *x)
     for (size_t i = 0; i < x->n_saturated; i++) {
         const struct penchant_saturation *s = &x->saturated[i];
         buf_puts(b, i ? "\n            " : "\n\nhas had     ");
-        bar(b, s->saturation);
+        cli_bar(b, s->saturation);
         buf_printf(b, " %3.0f %%  %s: %.1f looks lately, %.1f usual", 100 * s->saturation,
                    s->category, s->lately, s->usual);
     }
@@ -69,7 +55,7 @@ static void report_text(struct buf *b, const struct penchant_interests *x)
     if (isnan(x->drift)) {
         buf_puts(b, "cannot be told: nothing is known of the items");
     } else {
-        bar(b, x->drift);
+        cli_bar(b, x->drift);
         buf_printf(b, " %3.0f %%", 100 * x->drift);
     }
     buf_puts(b, "\n");

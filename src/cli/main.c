@@ -18,6 +18,7 @@ const struct cli_command cli_commands[] = {
     {"recommend", "the list for a user", cmd_recommend},
     {"similar", "what goes with an item", cmd_similar},
     {"interests", "what a user is interested in, long-term and now", cmd_interests},
+    {"next", "what a user will do next and within a week", cmd_next},
     {"segments", "groups of users who want alike things", cmd_segments},
     {"status", "what a shop holds and how its model is doing", cmd_status},
     {"export", "write a shop's events and items back as CSV", cmd_export},

@@ -9,7 +9,7 @@
  *   newcomers.c        numbers for names that the present transaction is the first to see
  *   events.c           penchant_add_events, _submit_events, _check_event
  *   items.c users.c    the catalogue and the shoppers as penchant.h shows them
- *   engine_interests.c what a shopper is interested in
+ *   engine_interests.c engine_outlook.c  what a shopper is interested in and will do
  *   engine_import.c engine_export.c engine_status.c
  *   engine_vectors.c modalities.c  imported vectors: into the store, in memory
  *   snapshot.c         the model in use

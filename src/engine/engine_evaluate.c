@@ -4,6 +4,7 @@
  * alone. Ranks are taken among the union of all sources' EACH best, which is what a list
  * is made from; a source's own best EACH are all in it, so ranks that count are exact.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,26 @@ static int read_lessons(struct penchant *p, void *arg, struct penchant_error *er
     return lessons_read(&v->lessons, p->store, v->s->trained_seq, err);
 }
 
+static void report_outlook(const struct outlook_model *m, int output,
+                           struct penchant_outlook_quality *out)
+{
+    const bool whole = output == OUTLOOK_OUTPUTS;
+    const struct outlook_figures *f = &m->figures[output];
+    *out = (struct penchant_outlook_quality){.n = (uint64_t)f->n,
+                                             .rate = whole ? NAN : (double)f->rate,
+                                             .log_loss = (double)f->log_loss,
+                                             .base_log_loss = (double)f->base,
+                                             .rf_log_loss = (double)f->recency,
+                                             .gain = (double)f->gain,
+                                             .error = (double)f->gain_error,
+                                             .auc = whole ? NAN : (double)f->auc,
+                                             .ece = whole ? NAN : (double)f->ece};
+    snprintf(out->name, sizeof(out->name), "%s", whole ? "next" : outlook_names[output]);
+    if (whole) /* as leaving is, which can be told whenever anything can */
+        output = OUTLOOK_NEXT_LEAVE;
+    out->reason = outlook_reason(m->why[output]);
+}
+
 static void report(const struct evaluating *v, struct penchant_evaluation *out)
 {
     int best = -1;
@@ -97,6 +118,9 @@ static void report(const struct evaluating *v, struct penchant_evaluation *out)
     out->over_ndcg10 = metrics_difference(&v->blend, alone, METRICS_NDCG, 10);
     out->over_mrr20 = metrics_difference(&v->blend, alone, METRICS_MRR, 20);
     out->over_hr20 = metrics_difference(&v->blend, alone, METRICS_HR, 20);
+    report_outlook(&v->s->outlook, OUTLOOK_OUTPUTS, &out->outlook[0]);
+    for (int o = 0; o < OUTLOOK_OUTPUTS; o++)
+        report_outlook(&v->s->outlook, o, &out->outlook[1 + o]);
 }
 
 int penchant_evaluate(struct penchant *p, const char *sources,

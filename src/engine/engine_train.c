@@ -19,6 +19,7 @@
 #include "engine/segments_train.h"
 #include "evidence/blend_fit.h"
 #include "learn/held_out.h"
+#include "learn/outlook_fit.h"
 #include "model/checkpoint.h"
 
 enum { FIT_EACH = 64 }; /* candidates of every source in a case */
@@ -30,6 +31,7 @@ struct training {
     struct penchant_train_report *report;
     struct lessons lessons;
     struct model *resumed;
+    struct outlook_model outlook;
     struct segments_trained segments;
     int64_t trained_us; /* notes both models as one training's */
     char model_path[ENGINE_PATH_MAX], best_path[ENGINE_PATH_MAX];
@@ -100,7 +102,7 @@ static int save(struct training *t, const char *path, const struct model *m,
                 const struct blend *b, const struct blend_report *fit)
 {
     struct notes n = {.n = 0};
-    struct checkpoint_extra extra[BLEND_EXTRAS + SEGMENTS_EXTRAS];
+    struct checkpoint_extra extra[BLEND_EXTRAS + SEGMENTS_EXTRAS + OUTLOOK_EXTRAS];
     struct evidence_weights w;
     char weights[NOTE_TEXT], name[32];
     note_training(&n, t);
@@ -112,8 +114,10 @@ static int save(struct training *t, const char *path, const struct model *m,
         snprintf(name, sizeof name, NOTE_NDCG ".%s", evidence_sources[s]->name);
         add_note(&n, name, "%.6f", fit->alone[s].ndcg10);
     }
+    struct outlook_kept kept;
     size_t n_extras = blend_extras(b, extra);
     n_extras += segments_extras(&t->segments, extra + n_extras);
+    n_extras += outlook_extras(&t->outlook, &kept, extra + n_extras);
     return checkpoint_save(path, m, n.note, n.n, extra, n_extras, t->err);
 }
 
@@ -202,7 +206,10 @@ static int finish(struct training *t, struct model *best, const struct train_dat
     struct blend_report fit;
     struct model *all = NULL;
     t->trained_us = timing_now_us();
-    int rc = weigh_model(t, best, &b, &fit);
+    int rc = outlook_fit(&t->outlook, &t->lessons.history, &t->lessons.catalog,
+                         t->report->seed)
+                 ? error_memory(t->err)
+                 : weigh_model(t, best, &b, &fit);
     if (!rc && !t->report->stopped) {
         rc = save(t, t->judged_path, best, &b, &fit);
         if (!rc)

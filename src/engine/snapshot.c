@@ -75,6 +75,8 @@ static int snapshot_load(struct snapshot **out, const char *path,
     if (!rc)
         rc = read_notes(s, path, err);
     if (!rc)
+        rc = outlook_load(&s->outlook, path, err);
+    if (!rc)
         rc = encoder_new(&s->encoder, s->model, err);
     if (rc)
         goto out;

@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "evidence/blend.h"
+#include "interest/outlook.h"
 #include "model/encoder.h"
 #include "retrieval/topk.h"
 
@@ -38,6 +39,7 @@ struct snapshot {
     struct topk_index *index;
     uint32_t n_items, dim;
     struct blend blend;
+    struct outlook_model outlook;
     uint64_t version; /* 1, 2, .. by the order in which this process picked models up */
     uint64_t trained_seq;
     int64_t trained_us;

@@ -90,3 +90,51 @@ void interests_json(struct json_writer *w, const struct penchant_interests *x)
     json_end_array(w);
     json_end_object(w);
 }
+
+/* ---- the outlook ---- */
+
+static const char *const next_name[PENCHANT_NEXT_N] = {"view", "cart", "purchase",
+                                                       "other", "leave"};
+static const char *const week_name[PENCHANT_WEEK_N] = {"view", "cart", "purchase",
+                                                       "nothing"};
+
+static void write_chances(struct json_writer *w, const char *key,
+                          const struct penchant_chance *c, const char *const *name, int n)
+{
+    json_key(w, key);
+    json_begin_object(w);
+    for (int i = 0; i < n; i++)
+        json_key_double(w, name[i], c[i].probability, DIGITS);
+    json_end_object(w);
+}
+
+static void write_reasons(struct json_writer *w, const char *of,
+                          const struct penchant_chance *c, const char *const *name, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (!c[i].reason)
+            continue;
+        json_begin_object(w);
+        json_key_string(w, "of", of);
+        json_key_string(w, "outcome", name[i]);
+        json_key_string(w, "reason", c[i].reason);
+        json_end_object(w);
+    }
+}
+
+void outlook_json(struct json_writer *w, const char *user_id,
+                  const struct penchant_outlook *x)
+{
+    json_begin_object(w);
+    json_key_string(w, "user_id", user_id);
+    json_key_bool(w, "known", x->known);
+    write_time(w, "timestamp", x->now_us);
+    write_chances(w, "next", x->next, next_name, PENCHANT_NEXT_N);
+    write_chances(w, "within_7_days", x->week, week_name, PENCHANT_WEEK_N);
+    json_key(w, "missing");
+    json_begin_array(w);
+    write_reasons(w, "next", x->next, next_name, PENCHANT_NEXT_N);
+    write_reasons(w, "within_7_days", x->week, week_name, PENCHANT_WEEK_N);
+    json_end_array(w);
+    json_end_object(w);
+}

@@ -7,5 +7,7 @@
 #include "penchant.h"
 
 void interests_json(struct json_writer *w, const struct penchant_interests *x);
+void outlook_json(struct json_writer *w, const char *user_id,
+                  const struct penchant_outlook *x);
 
 #endif

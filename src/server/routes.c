@@ -16,6 +16,7 @@ const struct route routes[] = {
     {"PUT", "/v1/items/{item_id}", route_put_item, false},
     {"DELETE", "/v1/items/{item_id}", route_delete_item, false},
     {"GET", "/v1/users/{user_id}/interests", route_interests, false},
+    {"GET", "/v1/users/{user_id}/next", route_next, false},
     {"GET", "/v1/users/{user_id}", route_get_user, false},
     {"DELETE", "/v1/users/{user_id}", route_delete_user, false},
     {"GET", "/v1/segments", route_segments, false},

@@ -31,7 +31,7 @@ route_fn route_recommend_get, route_recommend_post;                 /* lists_rou
 route_fn route_similar, route_popular;                              /* lists_route.c */
 route_fn route_get_item, route_put_item, route_delete_item;         /* items_route.c */
 route_fn route_get_user, route_delete_user;                         /* users_route.c */
-route_fn route_interests;                                           /* users_route.c */
+route_fn route_interests, route_next;                               /* users_route.c */
 route_fn route_segments, route_segment, route_lookalike;            /* segments_route.c */
 route_fn route_healthz, route_readyz, route_metrics, route_openapi; /* ops_route.c */
 

@@ -90,6 +90,21 @@ void route_interests(struct request *r)
     penchant_interests_free(x);
 }
 
+void route_next(struct request *r)
+{
+    struct penchant_outlook x;
+    struct penchant_error err = {0};
+    const char *user = r->url.segment[2];
+    if (!request_no_params(r))
+        return;
+    if (penchant_get_outlook(r->server->shop, user, 0, &x, &err)) {
+        request_failed(r, &err);
+        return;
+    }
+    struct json_writer w = request_json(r, 200);
+    outlook_json(&w, user, &x);
+}
+
 void route_delete_user(struct request *r)
 {
     struct penchant_error err = {0};

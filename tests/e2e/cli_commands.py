@@ -38,7 +38,7 @@ def try_help():
     out, _ = penchant('--help')
     names = [line.split()[0] for line in out.splitlines() if line.startswith('  ')]
     assert {'import', 'export', 'train', 'evaluate', 'recommend', 'similar', 'status', 'serve',
-            'interests', 'segments', 'benchmark', 'demo', 'bench', 'help'} == set(names), names
+            'interests', 'next', 'segments', 'benchmark', 'demo', 'bench', 'help'} == set(names), names
     for name in names:
         text, _ = penchant('help', name)
         assert text.startswith('penchant'), text
@@ -156,7 +156,7 @@ def try_training(shop, cases):
     assert quality['cases'] == cases, (cases, quality)
     assert quality['seen_excluded'] is False, 'these users come back to items'
     over = quality['over_best_single']
-    facts = ('cases', 'seen_excluded', 'over_best_single')
+    facts = ('cases', 'seen_excluded', 'over_best_single', 'outlook')
     names = [name for name in quality if name not in facts]
     best = max(names[1:], key=lambda name: quality[name]['ndcg@10']['value'])
     assert over['source'] == best, (over, best)
