@@ -124,7 +124,7 @@ def try_lists(shop):
         parts = sum(part['contribution'] for part in item['evidence'])
         assert abs(parts - item['score']) < 1e-3 and 0 <= item['probability'] <= 1, item
     table, _ = penchant('recommend', '-d', shop, '--user', 'u0', '-k', '3', '--explain')
-    assert ' %: covisitation ' in table, table
+    assert ' %: ' in table and ' covisitation ' in table, table
     table, _ = penchant('recommend', '-d', shop, '--user', 'u0', '-k', '3')
     assert '%' not in table, table
     assert table.splitlines()[1].split()[0] == '1.' and 'Thing' in table, table
