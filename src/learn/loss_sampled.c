@@ -5,6 +5,8 @@
 
 #include "learn/loss.h"
 
+enum { LINE_FLOATS = 16 }; /* of the cache */
+
 static float expected_log(const struct loss_tables *t, uint32_t item)
 {
     const uint32_t uniform = (t->negatives + 1) / 2; /* as draw() does */
@@ -49,10 +51,13 @@ static void add_item(const struct loss_tables *t, struct gradient *g, uint32_t i
 static void gather(const struct loss_tables *t, struct loss_scratch *s)
 {
     const size_t d = t->model->config.dim, n = t->negatives;
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = 0; j < n; j++)
         scored_vector(t, s->id[j], s->negative + j * d);
+    for (size_t first = 0; first < n; first += LINE_FLOATS) {
+        const size_t end = first + LINE_FLOATS < n ? first + LINE_FLOATS : n;
         for (size_t i = 0; i < d; i++)
-            s->negative_t[i * n + j] = s->negative[j * d + i];
+            for (size_t j = first; j < end; j++)
+                s->negative_t[i * n + j] = s->negative[j * d + i];
     }
 }
 

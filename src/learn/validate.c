@@ -8,7 +8,7 @@
 #include "kernels/kernels.h"
 #include "learn/held_out.h"
 
-enum { CASES_A_TASK = 256, ITEMS_A_BLOCK = 4096 };
+enum { CASES_A_TASK = 256, ITEMS_A_BLOCK = 4096, LINE_FLOATS = 16 };
 
 int validation_init(struct validation *v, const struct train_data *data)
 {
@@ -60,12 +60,15 @@ static size_t work_floats(const struct model *m)
     return (size_t)ITEMS_A_BLOCK * m->config.dim + (size_t)CASES_A_TASK * ITEMS_A_BLOCK;
 }
 
-/* out (d, items) from rows (items, d) */
+/* out (d, items) from rows (items, d), a line of the cache at a time */
 static void transpose(float *out, const float *rows, size_t items, size_t d)
 {
-    for (size_t i = 0; i < items; i++)
+    for (size_t first = 0; first < items; first += LINE_FLOATS) {
+        const size_t end = first + LINE_FLOATS < items ? first + LINE_FLOATS : items;
         for (size_t j = 0; j < d; j++)
-            out[j * items + i] = rows[i * d + j];
+            for (size_t i = first; i < end; i++)
+                out[j * items + i] = rows[i * d + j];
+    }
 }
 
 static float score_of(const struct ranking *r, size_t c, uint32_t item)
