@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "engine/engine.h"
+#include "engine/shop_segments.h"
 #include "evaluate/partition.h"
 #include "lab/shop_words.h"
 #include "lab/shop_world.h"
@@ -361,7 +361,9 @@ static void test_shop_segments__an_erased_user_is_gone(void **state)
     struct penchant_audience_options o;
     train(s, 1);
     pick_up(s->p);
+    assert_int_not_equal(engine_segment_of(s->p, 3), SEGMENT_NONE); /* u3's number */
     ok(penchant_delete_user(s->p, "u3", &err));
+    assert_int_equal(engine_segment_of(s->p, 3), SEGMENT_NONE);
     ok(penchant_segments(s->p, 1, &all, &err));
     assert_int_equal(all->users, USERS - 1);
     penchant_segments_free(all);

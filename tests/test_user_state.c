@@ -152,6 +152,29 @@ static void test_user_state__an_event_older_than_the_window_is_only_counted(void
     user_states_free(s);
 }
 
+static void test_user_state__what_purchases_cost_is_added_up(void **state)
+{
+    (void)state;
+    struct user_states *s = states_new(0, 0);
+    struct event e = {.item = 4, .type = EVENT_PURCHASE, .value = 10, .quantity = 2};
+    assert_int_equal(user_states_apply(s, &e, NULL), PENCHANT_OK);
+    e.quantity = NAN;
+    e.value = 5;
+    assert_int_equal(user_states_apply(s, &e, NULL), PENCHANT_OK);
+    const struct user_state *u = user_states_peek(s, 0);
+    assert_int_equal(u->purchased[0].count, 2);
+    assert_true(fabsf(u->purchased[0].spent - 25) < 1e-4F);
+    e.type = EVENT_REFUND;
+    assert_int_equal(user_states_apply(s, &e, NULL), PENCHANT_OK);
+    assert_true(fabsf(u->purchased[0].spent - 12.5F) < 1e-4F); /* which one is not kept */
+    e.type = EVENT_PURCHASE;
+    e.item = 5;
+    e.value = NAN;
+    assert_int_equal(user_states_apply(s, &e, NULL), PENCHANT_OK);
+    assert_true(u->purchased[1].spent == 0); /* not told */
+    user_states_free(s);
+}
+
 static void test_user_state__a_refund_cancels_one_purchase(void **state)
 {
     (void)state;
@@ -305,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_user_state__holds_the_newest_events_in_time_order),
         cmocka_unit_test(test_user_state__an_event_older_than_the_window_is_only_counted),
+        cmocka_unit_test(test_user_state__what_purchases_cost_is_added_up),
         cmocka_unit_test(test_user_state__a_refund_cancels_one_purchase),
         cmocka_unit_test(test_user_state__erasure_brings_it_back_to_nothing),
         cmocka_unit_test(test_user_state__the_least_recently_used_cache_goes_first),
