@@ -160,7 +160,7 @@ static void test_segments__a_small_gain_moves_nobody(void **state)
     assert_int_equal(segments_place(&s, 0, z), 0);
     assert_int_equal(segments_of(&s, 0), 0);
     s.updates[0] = 1e9; /* the centre does not come along */
-    at_angle(z, 46); /* nearer to the other one, but only just */
+    at_angle(z, 46);    /* nearer to the other one, but only just */
     for (int i = 0; i < 5; i++)
         assert_int_equal(segments_update(&s, 0, z), 0);
     assert_int_equal(segments_of(&s, 0), 0);
