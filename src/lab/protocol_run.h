@@ -37,7 +37,7 @@ struct run {
     struct bench *bench; /* (threads) */
     uint32_t threads;
     const struct model *model; /* that speaks now, or NULL */
-    float *item_vectors; /* (model's n_items, dim), or NULL */
+    float *item_vectors;       /* (model's n_items, dim), or NULL */
     float *fresh; /* (items past the model's, dim), or NULL: its content tells of none */
     struct evidence_content newcomers; /* those of the known items */
     struct topk_index
