@@ -355,6 +355,10 @@ static void test_blend__sources_may_be_missing_or_constant(void **state)
     assert_true(b.part[EVIDENCE_SEARCH].w[0][0] ==
                 evidence_sources[EVIDENCE_SEARCH]->unfitted);
     assert_true(b.part[C].w[0][0] == 0 && b.part[A].w[0][0] > 0);
+    const struct evidence_weights none = {.w = {0}}; /* ties are against the target */
+    const struct blend_part_of every = {.c = &c};
+    blend_constant(&b, &none);
+    assert_true(blend_worth(&b, &every, AB).hr20 == 0);
     assert_int_equal(blend_fit(&b, &c, 1U << B, BLEND_ALL, pool, &r), 0); /* the mask */
     assert_true(r.is_single && b.part[A].w[0][0] == 0 && b.part[B].w[0][0] > 0);
     blend_cases_release(&c);
