@@ -175,7 +175,7 @@ def try_training(shop, cases):
             assert 0 <= m['low'] <= m['value'] <= m['high'] <= 1, (name, metric, m)
     # The served model has learned the held-out events as well, so another one is judged.
     judged, aside = shop / 'model' / 'judged.safetensors', shop / 'model' / 'aside'
-    assert len(weights(shop, 'judged')) == len(bits[4]) and weights(shop, 'judged') != bits[4]
+    assert weights(shop, 'judged')[:1000] != bits[4][:1000], 'parameters come first'
     judged.rename(aside)
     contaminated = answer('evaluate', '-d', shop)
     aside.rename(judged)
