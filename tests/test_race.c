@@ -203,6 +203,22 @@ static void test_race__halving_keeps_the_best(void **state)
     history_release(&s.h);
 }
 
+static void test_race__the_epochs_asked_for_bound_heats_and_all(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct penchant_train_options asked = wish();
+    shop_init(&s);
+    for (asked.max_epochs = 1; asked.max_epochs <= 5; asked.max_epochs++) {
+        struct watch w = {.phases = ""};
+        struct model *best;
+        const struct penchant_train_report r = race(&s, &asked, &w, &best);
+        assert_int_equal(r.epochs, asked.max_epochs);
+        model_free(best);
+    }
+    history_release(&s.h);
+}
+
 static void test_race__tells_what_it_chose(void **state)
 {
     (void)state;
@@ -311,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_race__all_begin_half_go_on_one_stays),
         cmocka_unit_test(test_race__halving_keeps_the_best),
+        cmocka_unit_test(test_race__the_epochs_asked_for_bound_heats_and_all),
         cmocka_unit_test(test_race__tells_what_it_chose),
         cmocka_unit_test(test_race__repeats_bit_for_bit),
         cmocka_unit_test(test_race__a_fixed_dropout_leaves_one_row_a_preset),
