@@ -43,7 +43,7 @@ static const size_t RACE_BYTES = (size_t)3 << 30;
 enum { COPIES = 5 }; /* of the parameters in a waiting trainer */
 
 /* The last lesson, over all events: a part of the minutes and of the epochs so far. */
-enum { EVERYTHING_PART = 4, EVERYTHING_LEAST = 4, EVERYTHING_MOST = 20 };
+enum { EVERYTHING_PART = 4, EVERYTHING_LEAST = 4, EVERYTHING_WARMUP = 20 };
 static const double everything_share = 0.12;
 
 struct runner {
@@ -297,9 +297,7 @@ int train_run(struct model **best, const struct train_data *data,
 static uint32_t everything_epochs(uint32_t epochs)
 {
     const uint32_t part = epochs / EVERYTHING_PART;
-    return part < EVERYTHING_LEAST  ? EVERYTHING_LEAST
-           : part > EVERYTHING_MOST ? EVERYTHING_MOST
-                                    : part;
+    return part > EVERYTHING_LEAST ? part : EVERYTHING_LEAST;
 }
 
 int train_everything(struct model **out, const struct model *from,
@@ -312,6 +310,8 @@ int train_everything(struct model **out, const struct model *from,
     *out = NULL;
     all.train_end = data->history->start + 1;
     longer.resume_from = from;
+    if (longer.warmup_steps > EVERYTHING_WARMUP)
+        longer.warmup_steps = EVERYTHING_WARMUP; /* it begins with the moments at 0 */
     longer.what = "learn all";
     longer.on_best = NULL;
     int status = trainer_new(&t, &all, &longer, err);

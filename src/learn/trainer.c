@@ -10,8 +10,11 @@
 #include "learn/validate.h"
 #include "model/item_content.h"
 
-/* The average looks back over two epochs, at first over an eighth of the steps so far. */
-enum { AVERAGE_EPOCHS = 2, AVERAGE_RAMP = 8 };
+/* The average looks back over two epochs, at first over an eighth of the steps so far; a
+   small log has epochs of a step or two. */
+enum { AVERAGE_EPOCHS = 2, AVERAGE_LEAST = 16, AVERAGE_RAMP = 8 };
+/* Steps that each validation of the patience stands for at least. */
+enum { PATIENCE_STEPS = 8 };
 /* Averaging reads two tables and writes one: over large ones not after every step. */
 enum { AVERAGE_FLOATS = 1 << 22 };
 /* Epochs of falling rate once validation has stopped improving, a part of those so far. */
@@ -191,6 +194,20 @@ static double epochs_done(const struct trainer *t)
     return t->report.epochs + (t->planned ? part : 0);
 }
 
+static double epoch_steps(const struct trainer *t)
+{
+    const double steps = (double)t->epoch_tokens / t->o->batch_tokens;
+    return steps > 1 ? steps : 1;
+}
+
+/* Whether validation has not improved for long enough to say that it will not. */
+static bool stale(const struct trainer *t)
+{
+    const double steps = epoch_steps(t);
+    const double part = steps < PATIENCE_STEPS ? steps / PATIENCE_STEPS : 1;
+    return t->stale * part >= t->o->patience;
+}
+
 static void fill_report(struct trainer *t)
 {
     struct penchant_train_report *r = &t->report;
@@ -320,8 +337,8 @@ static void average(struct trainer *t)
         return;
     const double steps = t->average_steps > every ? (double)every : 1;
     const double ramp = (double)t->average_steps / AVERAGE_RAMP;
-    const double epoch_steps = (double)t->epoch_tokens / t->o->batch_tokens;
-    const double most = AVERAGE_EPOCHS * (epoch_steps > 1 ? epoch_steps : 1);
+    const double epochs = AVERAGE_EPOCHS * epoch_steps(t);
+    const double most = epochs > AVERAGE_LEAST ? epochs : AVERAGE_LEAST;
     const double horizon = ramp < most ? ramp : most;
     struct averaging a = {.t = t, .parts = pool_threads(t->stepper.pool)};
     a.share = horizon > steps ? (float)(steps / horizon) : 1;
@@ -338,7 +355,8 @@ static int judge(struct trainer *t, struct penchant_error *err)
     if (validation_ndcg10(&t->validation, t->average, t->stepper.pool, &ndcg))
         return error_memory(err);
     /* With nothing held out the last epoch is the best; patience still ends it. */
-    t->stale++;
+    /* While the rate still rises nothing is to be expected. */
+    t->stale += t->optimiser.step > t->o->warmup_steps || blind;
     if (ndcg <= t->best_ndcg && !blind)
         return PENCHANT_OK;
     if (!blind)
@@ -393,12 +411,12 @@ static int end_epoch(struct trainer *t, struct penchant_error *err)
     const int status = judge(t, err);
     if (status)
         return status;
-    const bool blind = t->validation.n == 0, stale = t->stale >= t->o->patience;
+    const bool blind = t->validation.n == 0;
     if (t->cooling)
         t->done |= !blind && t->stale >= COOL_PATIENCE;
-    else if (stale && blind)
+    else if (blind && t->stale >= t->o->patience)
         t->done = true;
-    else if (stale && t->leg.last)
+    else if (stale(t) && t->leg.last)
         cool_from_best(t);
     return PENCHANT_OK;
 }
@@ -414,7 +432,7 @@ static int wake(struct trainer *t, struct penchant_error *err)
 /* Without an end a leg also ends when its runner has stopped improving. */
 static bool stalled(const struct trainer *t)
 {
-    return !t->leg.last && t->stale >= t->o->patience;
+    return !t->leg.last && stale(t);
 }
 
 int trainer_go(struct trainer *t, const struct trainer_leg *leg,
