@@ -13,6 +13,7 @@
  *   engine_import.c engine_export.c engine_status.c
  *   engine_vectors.c modalities.c  imported vectors: into the store, in memory
  *   snapshot.c         the model in use
+ *   shop_content.c     what the items say of themselves; describe.c, shop_content_bulk.c
  *   lists.c            what to show: want.c for whom, shortlist.c what of
  *   shop_segments.c    groups of shoppers, kept up; segment_summary.c what they are
  *   engine_train.c engine_evaluate.c  learning and judging, both from lessons.c; resume.c
@@ -54,6 +55,7 @@ enum {
 
 struct snapshot;      /* snapshot.c */
 struct modalities;    /* modalities.h */
+struct shop_content;  /* shop_content.h */
 struct shop_segments; /* shop_segments.c */
 struct writer;        /* writer.c */
 
@@ -77,6 +79,7 @@ struct penchant {
     bool has_clock; /* false: times only mean order; fixed once the log has an event */
     struct evidence evidence;
     struct modalities *modalities; /* NULL: no vectors were imported */
+    struct shop_content *content;  /* never NULL in an open shop */
     uint64_t vectors_version;      /* counts up when they change */
 
     struct user_states *states; /* locks itself */

@@ -72,7 +72,15 @@ static int examine(struct evaluating *v, struct penchant_error *err)
 static int read_lessons(struct penchant *p, void *arg, struct penchant_error *err)
 {
     struct evaluating *v = arg;
-    return lessons_read(&v->lessons, p->store, v->s->trained_seq, err);
+    return lessons_read(&v->lessons, p->store, v->s->trained_seq, false, err);
+}
+
+/* In the space of the model's checkpoint. */
+static int describe(struct penchant *p, struct evaluating *v, struct penchant_error *err)
+{
+    char path[ENGINE_PATH_MAX];
+    const int rc = engine_path(p, SNAPSHOT_FILE, path, err);
+    return rc ? rc : lessons_describe(&v->lessons, path, 2, err);
 }
 
 static void report_outlook(const struct outlook_model *m, int output,
@@ -142,6 +150,8 @@ int penchant_evaluate(struct penchant *p, const char *sources,
         metrics_init(&v.alone[i]);
     if (!rc)
         rc = engine_with_store(p, read_lessons, &v, err);
+    if (!rc)
+        rc = describe(p, &v, err);
     if (!rc)
         rc = examine(&v, err);
     if (!rc)

@@ -12,6 +12,7 @@
 #include "behaviour/clean.h"
 #include "behaviour/import.h"
 #include "engine/engine.h"
+#include "engine/shop_content.h"
 
 void penchant_import_options_default(struct penchant_import_options *o)
 {
@@ -160,7 +161,9 @@ static int apply_item(void *cookie, uint32_t id, const struct store_item *row)
         return PENCHANT_OK;
     const struct penchant_item item = engine_item_of_row(row);
     pthread_rwlock_wrlock(&im->p->lock);
-    const int status = catalog_put(&im->p->catalog, id, &item);
+    int status = catalog_put(&im->p->catalog, id, &item);
+    if (status == PENCHANT_OK)
+        status = shop_content_put(im->p, id);
     pthread_rwlock_unlock(&im->p->lock);
     return status;
 }

@@ -21,6 +21,7 @@
 #include "learn/held_out.h"
 #include "learn/outlook_fit.h"
 #include "model/checkpoint.h"
+#include "model/item_content.h"
 
 enum { FIT_EACH = 64 }; /* candidates of every source in a case */
 
@@ -85,6 +86,12 @@ static void note_training(struct notes *n, const struct training *t)
     add_note(n, NOTE_TRAINED_SEQ, "%llu", (unsigned long long)t->lessons.last_seq);
 }
 
+/* The space that the items' content is in. */
+static size_t space_extras(const struct training *t, struct checkpoint_extra *extra)
+{
+    return t->lessons.space ? content_extras(t->lessons.space, extra) : 0;
+}
+
 /* Every best model so far; a later --resume starts from it. */
 static int keep_best(void *cookie, const struct model *m,
                      const struct penchant_train_report *report)
@@ -95,14 +102,17 @@ static int keep_best(void *cookie, const struct model *m,
         *t->report = *report;
     t->trained_us = timing_now_us();
     note_training(&n, t);
-    return checkpoint_save(t->best_path, m, n.note, n.n, NULL, 0, t->err);
+    struct checkpoint_extra extra[CONTENT_EXTRAS];
+    const size_t n_extras = space_extras(t, extra);
+    return checkpoint_save(t->best_path, m, n.note, n.n, extra, n_extras, t->err);
 }
 
 static int save(struct training *t, const char *path, const struct model *m,
                 const struct blend *b, const struct blend_report *fit)
 {
     struct notes n = {.n = 0};
-    struct checkpoint_extra extra[BLEND_EXTRAS + SEGMENTS_EXTRAS + OUTLOOK_EXTRAS];
+    struct checkpoint_extra
+        extra[BLEND_EXTRAS + SEGMENTS_EXTRAS + OUTLOOK_EXTRAS + CONTENT_EXTRAS];
     struct evidence_weights w;
     char weights[NOTE_TEXT], name[32];
     note_training(&n, t);
@@ -118,6 +128,7 @@ static int save(struct training *t, const char *path, const struct model *m,
     size_t n_extras = blend_extras(b, extra);
     n_extras += segments_extras(&t->segments, extra + n_extras);
     n_extras += outlook_extras(&t->outlook, &kept, extra + n_extras);
+    n_extras += space_extras(t, extra + n_extras);
     return checkpoint_save(path, m, n.note, n.n, extra, n_extras, t->err);
 }
 
@@ -172,6 +183,9 @@ static int weigh_model(struct training *t, struct model *m, struct blend *b,
     if (!s.item_vectors)
         return error_memory(t->err);
     model_item_vectors(m, s.item_vectors);
+    for (uint32_t i = 0; i < s.n_items; i++)
+        if (held_out_is_new(i))
+            item_content_unseen(m, i, s.item_vectors + (size_t)i * s.dim);
     int rc = topk_index_new(&s.index, s.item_vectors, s.n_items, s.dim, t->err);
     if (!rc)
         rc = weigh(t, &s, b, fit);
@@ -265,7 +279,7 @@ static int read_shop(struct training *t)
         return rc;
     rc = store_sqlite.begin(store, t->err);
     if (!rc) {
-        rc = lessons_read(&t->lessons, store, UINT64_MAX, t->err);
+        rc = lessons_read(&t->lessons, store, UINT64_MAX, true, t->err);
         store_sqlite.rollback(store);
     }
     store_sqlite.close(store);
@@ -330,13 +344,27 @@ static int show(void *cookie, const char *what, uint64_t done, uint64_t total,
     return t->o->progress(t->o->cookie, what, done, total, detail);
 }
 
+/* What the items say, for a run that goes on in the space that it began with. */
+static int describe(struct training *t)
+{
+    const char *path = NULL;
+    if (t->o->resume)
+        path = access(t->best_path, F_OK) == 0 ? t->best_path : t->model_path;
+    if (path && access(path, F_OK) != 0)
+        path = NULL; /* resume() says so */
+    return lessons_describe(&t->lessons, path, t->o->threads ? t->o->threads : 2, t->err);
+}
+
 static int train(struct training *t)
 {
-    const struct train_data data = lessons_data(&t->lessons);
     struct train_options options, chosen;
     struct model *best = NULL;
-    int rc = t->o->resume ? resume(t, &data, &options)
-                          : train_options_from(&options, t->o, &data, t->err);
+    int rc = describe(t);
+    if (rc)
+        return rc;
+    const struct train_data data = lessons_data(&t->lessons);
+    rc = t->o->resume ? resume(t, &data, &options)
+                      : train_options_from(&options, t->o, &data, t->err);
     if (rc)
         return rc;
     options.on_best = keep_best;

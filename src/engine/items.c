@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/shop_content.h"
 
 void penchant_item_default(struct penchant_item *item)
 {
@@ -143,7 +143,9 @@ static int apply_put(struct penchant *p, struct work *w)
 {
     const struct item_work *me = (const struct item_work *)w;
     pthread_rwlock_wrlock(&p->lock);
-    const int status = catalog_put(&p->catalog, me->id, me->item);
+    int status = catalog_put(&p->catalog, me->id, me->item);
+    if (status == PENCHANT_OK)
+        status = shop_content_put(p, me->id);
     pthread_rwlock_unlock(&p->lock);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "learn/held_out.h"
 
 enum { LEAST_EVENTS = 3 };
 
@@ -18,6 +19,7 @@ struct reading {
     struct history_builder builder;
     uint32_t n_users;
     uint64_t last_seq;
+    bool hides;
     uint32_t *taken; /* (n_users) how many of a user's events were observed */
     struct penchant_error *err;
 };
@@ -35,6 +37,7 @@ static int read_item(void *cookie, uint32_t id, const struct store_item *row)
     struct reading *r = cookie;
     struct catalog *c = &r->l->catalog;
     const struct penchant_item item = {.item_id = row->item_id,
+                                       .title = row->title,
                                        .category = row->category,
                                        .brand = row->brand,
                                        .price = row->price,
@@ -72,6 +75,8 @@ static int observe_event(void *cookie, const struct event *e)
     if (at >= l->train_end[e->user])
         return PENCHANT_OK;
     r->taken[e->user]++;
+    if (r->hides && held_out_is_new(h->item[at]))
+        return PENCHANT_OK;
     const uint64_t n = at - start < ENGINE_RECENT ? at - start : ENGINE_RECENT;
     const struct evidence_event seen = {.user = e->user,
                                         .item = h->item[at],
@@ -213,11 +218,12 @@ static int read_log(struct reading *r, struct store *store)
     return ops->scan_events(store, 0, observe_event, r, r->err);
 }
 
-int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
+int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq, bool hides,
                  struct penchant_error *err)
 {
     struct penchant_error detail = {0};
-    struct reading r = {.l = l, .last_seq = last_seq, .err = err ? err : &detail};
+    struct reading r = {
+        .l = l, .last_seq = last_seq, .hides = hides, .err = err ? err : &detail};
     *l = (struct lessons){0};
     catalog_init(&l->catalog);
     history_builder_init(&r.builder);
@@ -229,8 +235,51 @@ int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
     return rc;
 }
 
+static int describe_items(struct lessons *l, const struct content_text *text,
+                          struct pool *pool, struct penchant_error *err)
+{
+    const struct modalities *m = l->modalities;
+    const uint32_t n = l->catalog.ids.n;
+    int rc = l->space ? PENCHANT_OK : describe_fit(&l->space, text, n, m, pool, err);
+    if (rc || !l->space)
+        return rc;
+    const uint32_t dim = content_dim(l->space);
+    l->content = malloc((n + (size_t)1) * dim * sizeof *l->content);
+    if (!l->content)
+        return error_memory(err);
+    for (uint32_t i = 0; i < n; i++)
+        describe_item(l->space, &text[i], m, i, l->content + (size_t)i * dim);
+    rc = topk_index_new(&l->content_index, l->content, n, dim, err);
+    l->view = (struct evidence_content){.vectors = l->content,
+                                        .index = l->content_index,
+                                        .n = n,
+                                        .n_indexed = n,
+                                        .dim = dim};
+    return rc;
+}
+
+int lessons_describe(struct lessons *l, const char *path, uint32_t threads,
+                     struct penchant_error *err)
+{
+    const uint32_t n = l->catalog.ids.n;
+    int rc = path ? content_load(&l->space, path, err) : PENCHANT_OK;
+    if (rc || !n)
+        return rc;
+    struct content_text *text = malloc(n * sizeof *text);
+    struct pool *pool = pool_new(threads);
+    for (uint32_t i = 0; text && i < n; i++)
+        text[i] = describe_text(&l->catalog.item[i]);
+    rc = text && pool ? describe_items(l, text, pool, err) : error_memory(err);
+    pool_free(pool);
+    free(text);
+    return rc;
+}
+
 void lessons_release(struct lessons *l)
 {
+    content_free(l->space);
+    topk_index_free(l->content_index);
+    free(l->content);
     evidence_release(&l->evidence);
     modalities_release(l->modalities);
     history_release(&l->history);
@@ -255,6 +304,8 @@ struct train_data lessons_data(const struct lessons *l)
         .n_attributes = l->attr_start ? l->catalog.attributes.n : 0,
         .n_types = l->n_types,
         .attribute_name = l->attribute_name,
+        .content = l->content,
+        .content_dim = l->view.dim,
     };
 }
 
@@ -300,6 +351,7 @@ struct evidence_query exam_question(const struct exam *x, size_t c, uint64_t *sk
         .index = x->s->index,
         .dim = x->s->dim,
         .n_indexed = x->s->n_items,
+        .content = x->l->view.n ? &x->l->view : NULL,
         .skip = x->l->repeats ? NULL : skip,
         .n_items = h->n_items,
     };

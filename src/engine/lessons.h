@@ -11,6 +11,7 @@
 
 #include "behaviour/catalog.h"
 #include "behaviour/history.h"
+#include "engine/describe.h"
 #include "engine/modalities.h"
 #include "engine/snapshot.h"
 #include "evidence/evidence.h"
@@ -30,6 +31,11 @@ struct lessons {
     bool repeats; /* users come back to items, so that seen ones are ranked too */
     struct evidence evidence;      /* has observed all that is not held out */
     struct modalities *modalities; /* imported vectors, or NULL: none */
+    /* By lessons_describe(); NULL when no item says anything. */
+    struct content_space *space;
+    float *content; /* (n_items, dim of the space) */
+    struct topk_index *content_index;
+    struct evidence_content view; /* the same, for questions; n 0: nothing */
     /* for struct train_data, which lessons_data() fills */
     uint32_t *attr_start, *attr;
     char **attribute_name; /* (n_attributes) borrowed from the catalogue */
@@ -38,11 +44,19 @@ struct lessons {
 
 /*
  * Reads the log up to event `last_seq` (UINT64_MAX: all of it). The store is the caller's
- * alone meanwhile.
+ * alone meanwhile. With `hides` the evidence observes nothing of the items that are new by
+ * learn/held_out.h, for those who weigh it.
  */
-int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
+int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq, bool hides,
                  struct penchant_error *err);
 void lessons_release(struct lessons *l);
+
+/*
+ * What the items say, in the space of the checkpoint at `path`, or in a new one when path
+ * is NULL or has none.
+ */
+int lessons_describe(struct lessons *l, const char *path, uint32_t threads,
+                     struct penchant_error *err);
 
 struct train_data lessons_data(const struct lessons *l);
 

@@ -12,6 +12,7 @@
 
 #include "behaviour/check.h"
 #include "engine/explain.h"
+#include "engine/shop_content.h"
 #include "engine/shortlist.h"
 #include "engine/want.h"
 #include "retrieval/best.h"
@@ -20,6 +21,7 @@ enum { MOST_EXCLUDED = 100000 };
 
 /* Scales of what speaks for an item that goes with another one. */
 #define SIMILAR_VECTOR     2.0F
+#define SIMILAR_CONTENT    0.25F /* of content's score, which is larger than a cosine */
 #define SIMILAR_CATEGORY   1.0F
 #define SIMILAR_POPULARITY 0.05F
 
@@ -278,12 +280,15 @@ static uint32_t category_of(const struct catalog *c, uint32_t item)
     return NAMES_NONE;
 }
 
-/* The item's own vector at length 1; false when it has none. */
-static bool direction(const struct snapshot *s, uint32_t item, float *out)
+/* The item's own vector at length 1, or what the model makes of its content when it came
+   later; false when it has none. */
+static bool direction(const struct penchant *p, const struct snapshot *s, uint32_t item,
+                      float *out)
 {
-    if (!s || item >= s->n_items)
+    const float *e = s && item < s->n_items ? s->item_vectors + (size_t)item * s->dim
+                                            : shop_content_token(p, s, item);
+    if (!e)
         return false;
-    const float *e = s->item_vectors + (size_t)item * s->dim;
     double square = 0;
     for (uint32_t i = 0; i < s->dim; i++)
         square += (double)e[i] * (double)e[i];
@@ -312,8 +317,8 @@ static size_t merge(struct topk_hit *hit, size_t n, const struct topk_hit *more,
     return best.n;
 }
 
-/* p->lock is held. What was visited together and, in the model, looks alike; without a
-   model an item of the same category counts as a little alike. */
+/* p->lock is held. What was visited together and, in the model, looks alike; for an item
+   without a vector there, what says alike, and where nothing is said, is of its category. */
 static int64_t choose_similar(struct penchant *p, const struct snapshot *s, uint32_t item,
                               size_t k, float *vector, struct topk_hit *hit)
 {
@@ -329,9 +334,11 @@ static int64_t choose_similar(struct penchant *p, const struct snapshot *s, uint
     if (shortlist_filter_init(&filter, 1))
         return PENCHANT_ENOMEM;
     shortlist_filter_exclude(&filter, item);
-    if (direction(s, item, vector)) {
+    if (direction(p, s, item, vector)) {
         q.vector = vector;
         w.w[EVIDENCE_SEQUENCE] = SIMILAR_VECTOR;
+    } else if (shop_content_vector(p, item)) {
+        w.w[EVIDENCE_CONTENT] = SIMILAR_CONTENT;
     } else {
         filter.favoured = category_of(&p->catalog, item);
         filter.favour = SIMILAR_CATEGORY;

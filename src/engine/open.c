@@ -11,6 +11,7 @@
 #include "base/timing.h"
 #include "engine/engine.h"
 #include "engine/modalities.h"
+#include "engine/shop_content.h"
 #include "engine/shop_segments.h"
 #include "model/encoder.h"
 
@@ -66,6 +67,7 @@ static void *watch(void *arg)
             break;
         pthread_mutex_unlock(&p->watch_lock);
         engine_snapshot_refresh(p);
+        shop_content_tend(p);
         pthread_mutex_lock(&p->watch_lock);
     }
     pthread_mutex_unlock(&p->watch_lock);
@@ -125,7 +127,9 @@ static struct penchant *new_shop(const struct penchant_options *o)
     catalog_init(&p->catalog);
     p->dir = o->dir ? strdup(o->dir) : NULL;
     p->states = user_states_new(ENGINE_RECENT, p->state_bytes, free_encoder);
-    if (event_types_init(&p->types) != 0 || !p->states || (o->dir && !p->dir))
+    p->content = shop_content_new();
+    if (event_types_init(&p->types) != 0 || !p->states || !p->content ||
+        (o->dir && !p->dir))
         penchant_close(&p);
     return p;
 }
@@ -162,7 +166,7 @@ static int open_store(struct penchant *p, const struct penchant_options *o,
 static int start_threads(struct penchant *p, struct penchant_error *err)
 {
     int status = p->read_only ? PENCHANT_OK : writer_start(p, err);
-    if (status != PENCHANT_OK || !p->dir)
+    if (status != PENCHANT_OK)
         return status;
     p->watching = pthread_create(&p->watcher, NULL, watch, p) == 0;
     return p->watching ? PENCHANT_OK
@@ -209,6 +213,7 @@ void penchant_close(struct penchant **out)
     user_states_free(p->states);
     engine_segments_close(p);
     engine_snapshot_close(p);
+    shop_content_free(p->content);
     modalities_release(p->modalities);
     evidence_release(&p->evidence);
     catalog_release(&p->catalog);

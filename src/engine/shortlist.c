@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/shop_content.h"
 #include "retrieval/best.h"
 
 enum {
@@ -138,6 +139,7 @@ void shortlist_query(struct evidence_query *q, const struct penchant *p,
                      const struct snapshot *s)
 {
     q->n_items = p->catalog.ids.n;
+    shop_content_query(q, p, s);
     if (!s)
         return;
     q->item_vectors = s->item_vectors;

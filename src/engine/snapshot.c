@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 
 #include "base/hash.h"
+#include "engine/shop_content.h"
 #include "engine/shop_segments.h"
 #include "interest/interests.h"
 #include "model/checkpoint.h"
+#include "model/content.h"
 
 /* ---- one snapshot ---- */
 
@@ -22,6 +24,7 @@ static void snapshot_free(struct snapshot *s)
         return;
     topk_index_free(s->index);
     encoder_free(s->encoder);
+    names_release(&s->attributes);
     model_free(s->model);
     free(s->item_vectors);
     free(s->middle);
@@ -64,6 +67,20 @@ static int read_notes(struct snapshot *s, const char *path, struct penchant_erro
     return rc;
 }
 
+/* By which an item that comes later finds what the model has learned of its attributes. */
+static int name_attributes(struct snapshot *s)
+{
+    const struct model *m = s->model;
+    for (uint32_t i = 0; m->attribute_name && i < m->config.n_attributes; i++) {
+        const char *name = m->attribute_name[i];
+        const uint32_t at = *name ? names_add(&s->attributes, name, strlen(name))
+                                  : names_skip(&s->attributes);
+        if (at == NAMES_NONE)
+            return PENCHANT_ENOMEM;
+    }
+    return PENCHANT_OK;
+}
+
 static int snapshot_load(struct snapshot **out, const char *path,
                          struct penchant_error *err)
 {
@@ -78,6 +95,8 @@ static int snapshot_load(struct snapshot **out, const char *path,
         rc = outlook_load(&s->outlook, path, err);
     if (!rc)
         rc = encoder_new(&s->encoder, s->model, err);
+    if (!rc && name_attributes(s))
+        rc = error_memory(err);
     if (rc)
         goto out;
     s->n_items = s->model->config.n_items;
@@ -162,21 +181,30 @@ static void pick_up(struct penchant *p)
 {
     char path[ENGINE_PATH_MAX];
     struct penchant_error err = {0};
-    struct snapshot *s;
+    struct content_space *space = NULL;
+    struct snapshot *s = NULL;
     if (!p->dir || engine_path(p, SNAPSHOT_FILE, path, &err))
         return;
     const uint64_t identity = file_identity(path);
     if (identity == 0 || identity == p->model_tried)
         return;
     p->model_tried = identity;
-    if (snapshot_load(&s, path, &err)) {
+    int rc = snapshot_load(&s, path, &err);
+    if (!rc)
+        rc = content_load(&space, path, &err);
+    if (!rc)
+        rc = shop_content_renew(p, space, s, replace, &err);
+    if (rc && (!s || s->version == 0))
+        snapshot_free(s);
+    if (rc) {
         engine_log(p, PENCHANT_WARN, "model_refused path=%s reason=\"%s\"", path,
                    err.text);
         return;
     }
+    s = engine_snapshot_acquire(p);
     engine_log(p, PENCHANT_INFO, "model_loaded preset=%s dim=%u items=%u ndcg10=%.4f",
                s->preset, s->dim, s->n_items, s->ndcg10);
-    replace(p, s);
+    engine_snapshot_release(p, s);
     user_states_cache_clear(p->states); /* made with the model before */
     engine_segments_load(p, path);
 }

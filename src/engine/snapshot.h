@@ -37,6 +37,7 @@ struct snapshot {
     float *item_vectors; /* (n_items, dim) */
     float *middle;       /* (dim) interest_middle() of them */
     struct topk_index *index;
+    struct names attributes; /* the model's, by name */
     uint32_t n_items, dim;
     struct blend blend;
     struct outlook_model outlook;

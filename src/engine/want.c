@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/shop_content.h"
+
 /* ---- encoding ---- */
 
 /* The model's table of types may be older than the newest type of the shop. */
@@ -20,8 +22,8 @@ static void append(const struct want *w, const struct snapshot *s,
                    struct encoder_state *state, uint64_t from)
 {
     const uint32_t at = w->n - (uint32_t)(w->total - from);
-    encoder_append(s->encoder, state, w->item + at, w->type + at, w->ts_us + at,
-                   w->n - at);
+    encoder_append_new(s->encoder, state, w->item + at, w->type + at, w->ts_us + at,
+                       w->fresh ? w->fresh + at : NULL, w->n - at);
 }
 
 static void query(struct want *w, const struct snapshot *s, struct encoder_state *state,
@@ -33,16 +35,26 @@ static void query(struct want *w, const struct snapshot *s, struct encoder_state
     }
 }
 
+/* Whether the events from number `from` on are of an item that came after the model. */
+static bool brings_new(const struct want *w, uint64_t from)
+{
+    for (uint64_t i = w->n - (w->total - from); w->fresh && i < w->n; i++)
+        if (w->fresh[i])
+            return true;
+    return false;
+}
+
 /* The shard is locked. Whether the cached state could be used. */
 static bool encode_cached(struct want *w, struct penchant *p, const struct snapshot *s,
                           const struct user_state *u, int64_t now_us)
 {
     const struct user_encoder *c = u->encoder;
-    if (!c || c->version != s->version)
+    if (!c || c->version != w->version)
         return false;
     struct encoder_state *state = c->state;
-    if (w->total - c->events > w->n)
-        return false;
+    if (w->total - c->events > w->n ||
+        (brings_new(w, c->events) && !encoder_state_knows_new(state)))
+        return false; /* it is made anew with all that it needs */
     append(w, s, state, c->events);
     query(w, s, state, now_us);
     user_states_cache_used(p->states, w->user, w->total);
@@ -65,7 +77,7 @@ static int encode_anew(struct want *w, struct penchant *p, const struct snapshot
     struct user_state *u = w->stored ? user_states_lock(p->states, w->user) : NULL;
     if (u) {
         if (u->wanted == w->total &&
-            user_states_cache(p->states, w->user, state, s->version, w->total,
+            user_states_cache(p->states, w->user, state, w->version, w->total,
                               encoder_state_bytes(s->encoder, state)))
             state = NULL;
         user_states_unlock(p->states, w->user);
@@ -202,6 +214,38 @@ static int add_session(struct want *w, const struct penchant *p,
     return PENCHANT_OK;
 }
 
+/*
+ * Copies the vectors of items that came after the model; p->lock is held. They are those of
+ * now: an encoder state that was made with others is not used, see w->version.
+ */
+static int take_fresh(struct want *w, const struct penchant *p, const struct snapshot *s)
+{
+    const size_t d = s->dim;
+    size_t n = 0;
+    w->version = s->version << 32 | shop_content_epoch(p);
+    for (uint32_t i = 0; i < w->n; i++)
+        n += shop_content_token(p, s, w->item[i]) != NULL;
+    free(w->fresh);
+    free(w->fresh_rows);
+    w->fresh = NULL;
+    w->fresh_rows = NULL;
+    if (!n)
+        return PENCHANT_OK;
+    w->fresh = calloc(w->n, sizeof *w->fresh);
+    w->fresh_rows = malloc(n * d * sizeof *w->fresh_rows);
+    if (!w->fresh || !w->fresh_rows)
+        return PENCHANT_ENOMEM;
+    float *row = w->fresh_rows;
+    for (uint32_t i = 0; i < w->n; i++) {
+        const float *token = shop_content_token(p, s, w->item[i]);
+        if (!token)
+            continue;
+        w->fresh[i] = memcpy(row, token, d * sizeof *row);
+        row += d;
+    }
+    return PENCHANT_OK;
+}
+
 static int collect(struct want *w, struct penchant *p, const struct snapshot *s,
                    const struct penchant_request *r, int64_t now_us, bool *encoded,
                    struct penchant_error *err)
@@ -214,6 +258,8 @@ static int collect(struct want *w, struct penchant *p, const struct snapshot *s,
     if (w->user != NAMES_NONE)
         u = user_states_lock(p->states, w->user);
     int rc = u ? copy_state(w, u, extra) : make_room(w, extra);
+    if (!rc && u && s && extra == 0)
+        rc = take_fresh(w, p, s);
     if (!rc && u && s && extra == 0) {
         settle_types(w, s);
         *encoded = encode_cached(w, p, s, u, now_us);
@@ -224,6 +270,8 @@ static int collect(struct want *w, struct penchant *p, const struct snapshot *s,
         return error_memory(err);
     w->stored = u != NULL;
     rc = add_session(w, p, r, first, now_us, err);
+    if (!rc && s && !*encoded && take_fresh(w, p, s))
+        rc = error_memory(err);
     const struct event asks = {
         .ts_us = now_us, .type = EVENT_SEARCH, .item = NAMES_NONE, .query = r->query};
     user_words_add(&w->words, &asks, 0);
@@ -267,6 +315,8 @@ void want_release(struct want *w)
     free(w->type);
     free(w->ts_us);
     free(w->liking);
+    free(w->fresh);
+    free(w->fresh_rows);
     free(w->purchased);
     user_likes_release(&w->likes);
     free(w->disliked);

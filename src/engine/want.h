@@ -28,7 +28,10 @@ struct want {
     struct user_words words; /* what the user wrote and searched for, the request's too */
     float *vector;           /* (dim), or NULL: no model, or no item that it knows */
     /* private */
-    bool stored; /* no session events: the sequence is the user's own */
+    const float **fresh; /* (n) vectors of items that came after the model; NULL: none */
+    float *fresh_rows;   /* what they point to */
+    uint64_t version; /* of what the vector is made with: the model and those vectors */
+    bool stored;      /* no session events: the sequence is the user's own */
 };
 
 /* Reads the request's user and events; PENCHANT_EINVALID names the field. Takes p->lock

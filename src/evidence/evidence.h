@@ -54,7 +54,8 @@ struct evidence_query {
     uint32_t n_disliked;
     int64_t now_us;
     const float *vector;       /* (dim) what the sequence model makes of them, or NULL */
-    const float *item_vectors; /* (n_indexed, dim), or NULL without a model */
+    const float *item_vectors; /* (n_indexed, dim), or NULL without a model; a row of
+                                  zeros is as good as none */
     const struct topk_index *index; /* over item_vectors */
     uint32_t dim, n_indexed; /* items numbered past n_indexed came after the model: */
     /* what it makes of their content, row 0 is item n_indexed, all zero where nothing is

@@ -18,12 +18,13 @@ enum { SAMPLE = 64 };
 /* The vector of an item, whenever it came; NULL: it has none. */
 static const float *vector_of(const struct evidence_query *q, uint32_t item)
 {
-    if (item < q->n_indexed)
-        return q->item_vectors + (size_t)item * q->dim;
-    const uint32_t row = item - q->n_indexed;
-    if (!q->newcomers || row >= q->newcomers->n)
-        return NULL;
-    const float *e = q->newcomers->vectors + (size_t)row * q->dim;
+    const float *e = q->item_vectors + (size_t)item * q->dim;
+    if (item >= q->n_indexed) {
+        const uint32_t row = item - q->n_indexed;
+        if (!q->newcomers || row >= q->newcomers->n)
+            return NULL;
+        e = q->newcomers->vectors + (size_t)row * q->dim;
+    }
     for (uint32_t i = 0; i < q->dim; i++)
         if (e[i] < 0 || e[i] > 0)
             return e;
@@ -74,11 +75,15 @@ static size_t candidates(void *state, const struct evidence_query *q, size_t k,
 
 static float average_logit(const struct evidence_query *q)
 {
-    uint32_t n = q->n_indexed < SAMPLE ? q->n_indexed : SAMPLE;
+    const uint32_t n = q->n_indexed < SAMPLE ? q->n_indexed : SAMPLE;
+    uint32_t known = 0;
     float sum = 0.0F;
-    for (uint32_t i = 0; i < n; i++)
-        sum += logit(q, vector_of(q, (uint32_t)((uint64_t)i * q->n_indexed / n)));
-    return n ? sum / (float)n : 0.0F;
+    for (uint32_t i = 0; i < n; i++) {
+        const float *e = vector_of(q, (uint32_t)((uint64_t)i * q->n_indexed / n));
+        sum += e ? logit(q, e) : 0.0F;
+        known += e != NULL;
+    }
+    return known ? sum / (float)known : 0.0F;
 }
 
 static void score(void *state, const struct evidence_query *q, const uint32_t *item,

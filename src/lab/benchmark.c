@@ -13,7 +13,7 @@
 static const char COMMAND[] = "benchmark";
 
 /* Sources that go by what items say of themselves. */
-static const uint32_t CONTENT_SOURCES = 0;
+static const uint32_t CONTENT_SOURCES = 1U << EVIDENCE_CONTENT | 1U << EVIDENCE_SEARCH;
 
 /* ---- what was asked ------------------------------------------------------------- */
 

@@ -9,6 +9,11 @@
  * So weights are fitted on events that no choice has looked at, and a choice between
  * weightings is made on events that fitted none. The user decides, so that both halves
  * hold whole histories and every caller divides alike.
+ *
+ * Both ask as if a part of the items were new: the sources have observed nothing of them,
+ * and the model gives them the vector of their content alone. Else nothing would tell what
+ * the word of each source is worth for an item that nobody has seen, since what was held
+ * out names few that are not known already.
  */
 #ifndef LEARN_HELD_OUT_H
 #define LEARN_HELD_OUT_H
@@ -21,6 +26,12 @@
 static inline bool held_out_weighs(uint32_t user)
 {
     return rng_mix(0x9d2c5680ULL ^ user) >> 63;
+}
+
+/* Whether the item is one of those, a sixteenth of all. */
+static inline bool held_out_is_new(uint32_t item)
+{
+    return rng_mix(0x5851F42DULL ^ ((uint64_t)item << 20)) >> 60 == 0;
 }
 
 static inline bool held_out_chooses(uint32_t user)

@@ -218,6 +218,11 @@ int content_modality_index(const struct content_space *s, const char *name)
     return -1;
 }
 
+uint32_t content_modality_dim(const struct content_space *s, int index)
+{
+    return s->modality[index].in;
+}
+
 bool content_index_columns(struct content_space *s)
 {
     s->columns = malloc(TEXT_BUCKETS * sizeof(*s->columns));

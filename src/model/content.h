@@ -69,6 +69,8 @@ void content_free(struct content_space *s);
 uint32_t content_dim(const struct content_space *s);
 /* Which place in `imported` below belongs to a modality; -1: it was not there. */
 int content_modality_index(const struct content_space *s, const char *name);
+/* And how many numbers its vectors have there. */
+uint32_t content_modality_dim(const struct content_space *s, int index);
 
 /*
  * The vector of an item into out (dim): length 1, or all zero when nothing is known.

@@ -149,6 +149,24 @@ bool item_content_has(const struct model *m, uint32_t i)
     return m->content && !says_nothing(m->content + i * d, d);
 }
 
+void item_content_unseen(const struct model *m, uint32_t i, float *scored)
+{
+    const struct kernels *k = kernels_get();
+    const size_t d = m->config.dim;
+    if (!item_content_has(m, i)) {
+        memset(scored, 0, d * sizeof(*scored));
+        return;
+    }
+    memcpy(scored, m->content + i * d, d * sizeof(*scored));
+    const uint32_t first = m->attr_start ? m->attr_start[i] : 0;
+    const uint32_t n = m->attr_start ? m->attr_start[i + 1] - first : 0;
+    for (uint32_t a = first; a < first + n; a++)
+        k->add_scaled(scored, model_at(m, &m->attribute) + m->attr[a] * d,
+                      model_attribute_weight(n), d);
+    if (m->config.normalise)
+        k->scale(scored, model_unit_scale(scored, d) / m->config.temperature, d);
+}
+
 void item_content_bound(struct model *m, uint32_t i)
 {
     const struct kernels *k = kernels_get();

@@ -37,6 +37,10 @@ bool item_content_vector(const struct model *m, const float *z, float *c);
 /* Whether item i has content. */
 bool item_content_has(const struct model *m, uint32_t i);
 
+/* The vector of item i, as scores use it, if nobody had seen it yet: without its own row of
+   the table. All zero where it has no content. */
+void item_content_unseen(const struct model *m, uint32_t i, float *scored);
+
 /* Brings row i of the item table back inside the bound. */
 void item_content_bound(struct model *m, uint32_t i);
 
