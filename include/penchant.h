@@ -693,6 +693,8 @@ struct penchant_status_report {
     uint32_t dim, blocks;
     uint64_t model_version; /* counts up with every model picked up */
     int64_t model_trained_us;
+    /* Of the lists on held-out events when the sources were weighed, with a part of the items
+       taken for new; penchant_evaluate() takes none for new and finds a little more. */
     double model_ndcg10;
     uint64_t requests, commits, states_cached, state_bytes; /* since opening */
     uint64_t disk_bytes;

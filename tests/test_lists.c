@@ -1028,7 +1028,9 @@ static void test_lists__a_trained_model_serves_and_is_judged(void **unused)
     assert_true(result.quality[0].hr[1].value > 0.9); /* a chain is easy */
     struct penchant_status_report status;
     assert_int_equal(penchant_status(p, &status, NULL), PENCHANT_OK);
-    assert_true(fabs(status.model_ndcg10 - result.quality[0].ndcg[1].value) < 1e-3);
+    /* It was weighed with a part of the items taken for new. */
+    assert_true(status.model_ndcg10 <= result.quality[0].ndcg[1].value + 0.02);
+    assert_true(status.model_ndcg10 > 0.7 * result.quality[0].ndcg[1].value);
 
     /* Events of later do not change the judgement; resuming takes the new item in. */
     const double judged = result.quality[0].ndcg[1].value;
