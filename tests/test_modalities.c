@@ -127,7 +127,7 @@ static void test_modalities__are_kept_and_read_at_opening_and_by_training(void *
     p = open_shop(folder);
     check_two(p->modalities);
     struct lessons l;
-    assert_int_equal(lessons_read(&l, p->store, UINT64_MAX, false, &err), PENCHANT_OK);
+    assert_int_equal(lessons_read(&l, p->store, UINT64_MAX, &err), PENCHANT_OK);
     check_two(l.modalities);
     lessons_release(&l);
     penchant_close(&p);

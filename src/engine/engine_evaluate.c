@@ -72,7 +72,7 @@ static int examine(struct evaluating *v, struct penchant_error *err)
 static int read_lessons(struct penchant *p, void *arg, struct penchant_error *err)
 {
     struct evaluating *v = arg;
-    return lessons_read(&v->lessons, p->store, v->s->trained_seq, false, err);
+    return lessons_read(&v->lessons, p->store, v->s->trained_seq, err);
 }
 
 /* In the space of the model's checkpoint. */

@@ -279,7 +279,7 @@ static int read_shop(struct training *t)
         return rc;
     rc = store_sqlite.begin(store, t->err);
     if (!rc) {
-        rc = lessons_read(&t->lessons, store, UINT64_MAX, true, t->err);
+        rc = lessons_read_to_weigh(&t->lessons, store, t->err);
         store_sqlite.rollback(store);
     }
     store_sqlite.close(store);

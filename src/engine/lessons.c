@@ -218,8 +218,8 @@ static int read_log(struct reading *r, struct store *store)
     return ops->scan_events(store, 0, observe_event, r, r->err);
 }
 
-int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq, bool hides,
-                 struct penchant_error *err)
+static int read_all(struct lessons *l, struct store *store, uint64_t last_seq, bool hides,
+                    struct penchant_error *err)
 {
     struct penchant_error detail = {0};
     struct reading r = {
@@ -233,6 +233,18 @@ int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq, bool
     if (rc)
         lessons_release(l);
     return rc;
+}
+
+int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
+                 struct penchant_error *err)
+{
+    return read_all(l, store, last_seq, false, err);
+}
+
+int lessons_read_to_weigh(struct lessons *l, struct store *store,
+                          struct penchant_error *err)
+{
+    return read_all(l, store, UINT64_MAX, true, err);
 }
 
 static int describe_items(struct lessons *l, const struct content_text *text,

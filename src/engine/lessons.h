@@ -44,11 +44,16 @@ struct lessons {
 
 /*
  * Reads the log up to event `last_seq` (UINT64_MAX: all of it). The store is the caller's
- * alone meanwhile. With `hides` the evidence observes nothing of the items that are new by
- * learn/held_out.h, for those who weigh it.
+ * alone meanwhile.
  */
-int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq, bool hides,
+int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
                  struct penchant_error *err);
+
+/* The same, all of it, for weighing the evidence: it has observed nothing of the items that
+   are new by learn/held_out.h. */
+int lessons_read_to_weigh(struct lessons *l, struct store *store,
+                          struct penchant_error *err);
+
 void lessons_release(struct lessons *l);
 
 /*
