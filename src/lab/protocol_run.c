@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "learn/held_out.h"
 #include "learn/train.h"
 #include "model/item_content.h"
 
@@ -122,8 +121,6 @@ int run_observe_stage(struct run *r, enum protocol_stage stage,
         return status;
     for (size_t i = 0; i < order.n && !status; i++) {
         const struct evidence_event e = run_event(r, order.at[i], order.user[i]);
-        if (r->hides && held_out_is_new(e.item))
-            continue;
         if (evidence_observe(&r->evidence, &e))
             status = error_memory(err);
     }
@@ -190,13 +187,6 @@ static int place_newcomers(struct run *r)
 
 /* ---- life ----------------------------------------------------------------------- */
 
-int run_evidence_init(const struct run *r, struct evidence *e)
-{
-    const struct evidence_options o = {.has_clock = r->p->data->history.has_clock,
-                                       .half_life_days = EVIDENCE_HALF_LIFE_DAYS};
-    return evidence_init(e, &o);
-}
-
 int run_init(struct run *r, const struct protocol *p, const struct score_options *o,
              struct penchant_error *err)
 {
@@ -224,7 +214,9 @@ int run_init(struct run *r, const struct protocol *p, const struct score_options
         if (place_newcomers(r))
             return error_memory(err);
     }
-    if (run_evidence_init(r, &r->evidence))
+    const struct evidence_options counts = {.has_clock = p->data->history.has_clock,
+                                            .half_life_days = EVIDENCE_HALF_LIFE_DAYS};
+    if (evidence_init(&r->evidence, &counts))
         return error_memory(err);
     return run_content_init(r, err);
 }

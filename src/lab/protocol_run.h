@@ -33,7 +33,6 @@ struct run {
     const struct protocol *p;
     const struct score_options *o;
     struct evidence evidence;
-    bool hides; /* what is new by learn/held_out.h is not observed */
     struct pool *pool;
     struct bench *bench; /* (threads) */
     uint32_t threads;
@@ -62,9 +61,6 @@ void run_release(struct run *r);
 /* The part of both that is about content (run_content.c): by dataset_describe(). */
 int run_content_init(struct run *r, struct penchant_error *err);
 void run_content_release(struct run *r);
-
-/* Sources that have seen nothing. */
-int run_evidence_init(const struct run *r, struct evidence *e);
 
 /* The sources see the events of a stage, in protocol_order(). */
 int run_observe_stage(struct run *r, enum protocol_stage stage,

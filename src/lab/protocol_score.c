@@ -7,7 +7,6 @@
 #include "evidence/counts.h"
 #include "lab/protocol_run.h"
 #include "learn/held_out.h"
-#include "model/item_content.h"
 
 /* What is reported alone beside the sources asked for: the plainest of counting. */
 static uint32_t scored(const struct run *r)
@@ -62,31 +61,6 @@ static int fit(struct run *r, struct blend *out, struct blend_report *report,
                   : PENCHANT_OK;
 }
 
-/* Some items become new, see learn/held_out.h, until end_hiding() puts `full` back. */
-static int begin_hiding(struct run *r, struct evidence *full, struct penchant_error *err)
-{
-    const struct model *m = r->o->model;
-    *full = r->evidence;
-    r->evidence = (struct evidence){0};
-    for (uint32_t i = 0; m && i < m->config.n_items; i++)
-        if (held_out_is_new(i))
-            item_content_unseen(m, i, r->item_vectors + (size_t)i * m->config.dim);
-    if (run_evidence_init(r, &r->evidence))
-        return error_memory(err);
-    r->hides = true;
-    const int status = run_observe_stage(r, STAGE_FIT, err);
-    r->hides = false;
-    return status;
-}
-
-static void end_hiding(struct run *r, struct evidence *full)
-{
-    evidence_release(&r->evidence);
-    r->evidence = *full;
-    if (r->o->model)
-        model_item_vectors(r->o->model, r->item_vectors);
-}
-
 int run_fit_blend(struct run *r, struct blend *out, struct blend_report *report,
                   struct penchant_error *err)
 {
@@ -105,10 +79,7 @@ int run_fit_blend(struct run *r, struct blend *out, struct blend_report *report,
     if (status)
         return status;
     places_thin(&cases, FIT_CASES);
-    struct evidence full;
-    status = begin_hiding(r, &full, err);
-    if (!status)
-        status = run_begin_cases(r, &cases, STAGE_VALIDATION, err);
+    status = run_begin_cases(r, &cases, STAGE_VALIDATION, err);
     if (!status && m) {
         const uint32_t n = r->known < m->config.n_items ? r->known : m->config.n_items;
         status = topk_index_new(&r->index, r->item_vectors, n, m->config.dim, err);
@@ -118,7 +89,6 @@ int run_fit_blend(struct run *r, struct blend *out, struct blend_report *report,
     topk_index_free(r->index);
     r->index = NULL;
     r->cases = NULL;
-    end_hiding(r, &full);
     places_release(&cases);
     return status;
 }

@@ -10,7 +10,7 @@
  * weightings is made on events that fitted none. The user decides, so that both halves
  * hold whole histories and every caller divides alike.
  *
- * Both ask as if a part of the items were new: the sources have observed nothing of them,
+ * In a shop both ask as if a part of the items were new: the sources have observed nothing of them,
  * and the model gives them the vector of their content alone. Else nothing would tell what
  * the word of each source is worth for an item that nobody has seen, since what was held
  * out names few that are not known already.
