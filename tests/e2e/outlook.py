@@ -74,7 +74,7 @@ def check_sums(x):
 
 
 def wait_for_model(s):
-    for _ in range(200):
+    for _ in range(2400):
         if b"penchant_model_version 1" in s.get("/metrics").body:
             return
         time.sleep(0.05)
