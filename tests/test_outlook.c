@@ -541,27 +541,44 @@ static void test_outlook__it_says_what_it_cannot_tell_and_why(void **state)
     fit_and_expect(&none, (const int[]){U, U, U, U, S, U, U, U, S});
 }
 
-/* A type that is too rare is not given, and counts as another event. */
-static void test_outlook__rare_types_are_other_events(void **state)
+/* A type that came up too late to be learned is not given, and counts as another event. */
+static void test_outlook__types_that_are_not_given_are_other_events(void **state)
 {
     struct history h;
     static struct outlook_model m;
     double p[OUTLOOK_OUTPUTS], sum = 0;
     (void)state;
     make_shop(&h, 300, 90, -1, 6);
-    uint64_t purchases = 0;
-    for (uint64_t i = 0; i < h.n; i++) {
-        if (h.type[i] == EVENT_PURCHASE && purchases++ > 10)
+    for (uint64_t i = 0; i < h.n; i++)
+        if (h.type[i] == EVENT_PURCHASE && h.ts_us[i] < BEGIN_US + 70 * DAY_US)
             h.type[i] = EVENT_WISH;
-    }
     assert_int_equal(outlook_fit(&m, &h, NULL, 1), 0);
     assert_int_equal(m.why[OUTLOOK_NEXT_PURCHASE], OUTLOOK_TOO_FEW);
     assert_int_equal(m.why[OUTLOOK_NEXT_OTHER], OUTLOOK_GIVEN);
+    assert_int_equal((int)m.figures[OUTLOOK_OUTPUTS].n, OUTLOOK_OTHER_MOMENTS);
+    assert_true(m.figures[OUTLOOK_NEXT_OTHER].rate > 0.01F); /* all are purchases */
     ask(&m, &h, 5, h.start[5] + 10, 10 * SECOND_US, p);
     assert_true(isnan(p[OUTLOOK_NEXT_PURCHASE]));
     for (int o = 0; o < OUTLOOK_NEXT; o++)
         sum += o == OUTLOOK_NEXT_PURCHASE ? 0 : p[o];
     assert_near(sum, 1, 1e-9);
+    history_release(&h);
+}
+
+/* Five purchases are too few, however often moments could be drawn beside them. */
+static void test_outlook__a_few_events_are_not_taken_for_many(void **state)
+{
+    struct history h;
+    static struct outlook_model m;
+    uint64_t n = 0;
+    (void)state;
+    make_shop(&h, 25, 60, AFTER_VIEW, 8);
+    for (uint64_t i = 2; i < h.n; i += h.n / 5)
+        h.type[i] = (uint8_t)(n++, EVENT_PURCHASE);
+    assert_true(h.n > 1000 && n >= 5 && n <= 6);
+    assert_int_equal(outlook_fit(&m, &h, NULL, 1), 0);
+    assert_int_equal(m.why[OUTLOOK_NEXT_VIEW], OUTLOOK_GIVEN);
+    assert_int_equal(m.why[OUTLOOK_NEXT_PURCHASE], OUTLOOK_TOO_FEW);
     history_release(&h);
 }
 
@@ -687,7 +704,8 @@ int main(void)
         cmocka_unit_test(test_outlook__same_log_and_seed_give_the_same_bits),
         cmocka_unit_test(test_outlook__newcomers_get_the_rates_after_a_first_event),
         cmocka_unit_test(test_outlook__it_says_what_it_cannot_tell_and_why),
-        cmocka_unit_test(test_outlook__rare_types_are_other_events),
+        cmocka_unit_test(test_outlook__types_that_are_not_given_are_other_events),
+        cmocka_unit_test(test_outlook__a_few_events_are_not_taken_for_many),
         cmocka_unit_test(test_outlook__it_comes_back_from_a_checkpoint),
         cmocka_unit_test(test_outlook__it_is_better_than_its_peers_on_real_logs),
     };

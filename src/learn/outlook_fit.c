@@ -272,7 +272,7 @@ static void fit_newcomers(struct outlook_model *m, const struct outlook_question
 {
     const int from = q->week ? OUTLOOK_NEXT : 0;
     const int to = q->week ? OUTLOOK_OUTPUTS : OUTLOOK_NEXT;
-    const size_t n = outlook_newcomers(q, t, OUTLOOK_OTHER_MOMENTS, room->moment);
+    const size_t n = outlook_newcomers(q, t, room->n, room->moment);
     double all = 0, came[OUTLOOK_OUTPUTS] = {0};
     room->n = n ? n : room->n;
     if (!q->week)
@@ -297,6 +297,7 @@ static int fit_question(struct outlook_model *m, const struct outlook_question *
 {
     static const size_t most[OUTLOOK_PARTS] = {
         OUTLOOK_LEARN_MOMENTS, OUTLOOK_OTHER_MOMENTS, OUTLOOK_OTHER_MOMENTS};
+    static const double share[OUTLOOK_PARTS] = {1, 0.5, 0.5};
     struct outlook_set set[OUTLOOK_PARTS] = {{0}};
     bool reaches = true;
     int rc = PENCHANT_OK;
@@ -305,10 +306,11 @@ static int fit_question(struct outlook_model *m, const struct outlook_question *
         const int64_t span = t->at[p + 1] - t->at[p];
         reaches = reaches &&
                   span > outlook_horizon_us(q->week) + outlook_horizon_us(q->week) / 7;
-        rc = set_new(&set[p], most[p]);
+        /* Of every event one moment on average, so that a few are not taken for many. */
+        const size_t n = (size_t)fmin((double)most[p], share[p] * (double)q->history->n);
+        rc = set_new(&set[p], n + 1);
         if (!rc)
-            set[p].n =
-                outlook_draw(q, t->at[p], t->at[p + 1], most[p], rng, set[p].moment);
+            set[p].n = outlook_draw(q, t->at[p], t->at[p + 1], n, rng, set[p].moment);
         if (!rc)
             describe(q, &set[p]);
     }
