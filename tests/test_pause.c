@@ -246,6 +246,26 @@ static void test_pause__ends_after_patience_and_a_fall(void **state)
     history_release(&s.h);
 }
 
+/* Epochs of one step: patience goes by steps, and not before the rate has risen. */
+static void test_pause__a_small_log_is_given_time(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_init(&s);
+    struct train_options o = options(&s, "full");
+    struct trainer *t;
+    o.batch_tokens = 100000;
+    o.warmup_steps = 7;
+    o.patience = 3;
+    o.learning_rate = 1e-30f;
+    assert_int_equal(trainer_new(&t, &s.data, &o, NULL), 0);
+    go(t, 0, true);
+    assert_int_equal(trainer_report(t)->best_epoch, 1);
+    assert_int_equal(trainer_report(t)->epochs, 7 + 3 * 8 + 2); /* and the fall */
+    trainer_free(t);
+    history_release(&s.h);
+}
+
 /* The items of the held-out events are otherwise unknown: only with everything learned
    are they expected. */
 static void test_pause__everything_learns_the_held_out_events(void **state)
@@ -290,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_pause__the_average_is_exponential),
         cmocka_unit_test(test_pause__what_is_kept_is_the_average_of_the_steps),
         cmocka_unit_test(test_pause__ends_after_patience_and_a_fall),
+        cmocka_unit_test(test_pause__a_small_log_is_given_time),
         cmocka_unit_test(test_pause__everything_learns_the_held_out_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
