@@ -187,7 +187,7 @@ static void test_modalities__what_cannot_be_is_refused(void **state)
         assert_string_equal(err.field, "weight");
     }
     for (int i = 0; i < CONTENT_MAX_MODALITIES; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "m%d", i);
         assert_int_equal(give(p, name, 1, one, NULL), PENCHANT_OK);
     }
@@ -203,6 +203,31 @@ static char *read_whole(const char *path)
     text[fread(text, 1, sizeof text - 1, f)] = 0;
     fclose(f);
     return strdup(text);
+}
+
+static void test_modalities__a_check_keeps_nothing(void **state)
+{
+    (void)state;
+    char path[128];
+    struct penchant_vectors_options o;
+    struct penchant_vectors_report r;
+    struct penchant *p = open_shop(folder);
+    fill(p);
+    snprintf(path, sizeof path, "%s/checked", folder);
+    FILE *f = fopen(path, "w");
+    fputs("{\"item_id\":\"new\",\"vector\":[1,2,3]}", f);
+    fclose(f);
+    penchant_vectors_options_default(&o);
+    o.vectors = path;
+    o.name = "text";
+    o.check = true;
+    assert_int_equal(penchant_import_vectors(p, &o, &r, &err), PENCHANT_OK);
+    assert_int_equal(r.vectors, 1); /* it may be an item of files still to come */
+    check_two(p->modalities);
+    penchant_close(&p);
+    p = open_shop(folder);
+    check_two(p->modalities);
+    penchant_close(&p);
 }
 
 static void test_modalities__come_back_as_they_were(void **state)
@@ -234,6 +259,7 @@ int main(void)
         WITH_FOLDER(test_modalities__are_kept_and_read_at_opening_and_by_training),
         WITH_FOLDER(test_modalities__are_replaced_as_a_whole_or_not_at_all),
         WITH_FOLDER(test_modalities__what_cannot_be_is_refused),
+        WITH_FOLDER(test_modalities__a_check_keeps_nothing),
         WITH_FOLDER(test_modalities__come_back_as_they_were),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include "engine/shop_content.h"
 #include "engine/shortlist.h"
 #include "engine/want.h"
+#include "engine/want_words.h"
 #include "retrieval/best.h"
 
 enum { MOST_EXCLUDED = 100000 };
@@ -226,10 +227,13 @@ static int choose(struct penchant *p, const struct snapshot *s,
                                .n_disliked = w->likes.n,
                                .now_us = now_us,
                                .vector = w->vector};
+    struct want_words words;
     int64_t n = PENCHANT_ENOMEM;
     pthread_rwlock_rdlock(&p->lock);
     shortlist_query(&q, p, s);
-    if (hit) {
+    const struct content_space *space = q.content ? shop_content_space(p) : NULL;
+    if (!want_words_init(&words, &w->words, space, now_us, p->has_clock) && hit) {
+        want_words_ask(&words, &q);
         shortlist_balance(p, s, mask, &q, &terms);
         n = choose_items(p, r, w, &q, &terms, &best);
     }
@@ -241,6 +245,7 @@ static int choose(struct penchant *p, const struct snapshot *s,
     explanation_release(&why);
     if (!rc)
         rc = log_slate(p, *out, hit, w->user, r->placement, s ? s->version : 0, err);
+    want_words_release(&words);
     free(hit);
     return rc;
 }

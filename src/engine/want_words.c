@@ -98,3 +98,13 @@ void want_words_release(struct want_words *w)
     free(w->vectors);
     *w = (struct want_words){0};
 }
+
+void want_words_ask(const struct want_words *w, struct evidence_query *q)
+{
+    q->asked = w->asked;
+    q->asked_text = w->asked_text;
+    q->asked_weight = w->asked_weight;
+    q->told = w->told;
+    q->told_liking = w->told_liking;
+    q->n_told = w->n_told;
+}

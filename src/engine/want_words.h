@@ -15,6 +15,7 @@
 #ifndef ENGINE_WANT_WORDS_H
 #define ENGINE_WANT_WORDS_H
 
+#include "evidence/evidence.h"
 #include "interest/user_words.h"
 #include "model/content.h"
 
@@ -46,5 +47,8 @@ float want_words_fade(const struct user_said *query, int64_t now_us, bool has_cl
 int want_words_init(struct want_words *w, const struct user_words *words,
                     const struct content_space *space, int64_t now_us, bool has_clock);
 void want_words_release(struct want_words *w);
+
+/* The query's part of it, borrowed. */
+void want_words_ask(const struct want_words *w, struct evidence_query *q);
 
 #endif

@@ -87,6 +87,8 @@ static int tell(struct demo *demo)
             goto out;
         failed = demo_learn(demo, shop, &err);
     }
+    if (!failed && !cli_stop)
+        failed = demo_words(demo, shop, &err);
     if (!failed && !cli_stop) {
         print_lines_to_try(demo, server);
         failed = demo_live(demo, shop, &err);

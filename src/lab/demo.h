@@ -26,6 +26,9 @@ int demo_make_shop(struct demo *demo, struct penchant **shop, struct penchant_er
 /* Trains for a bounded time, and prints the table of quality. */
 int demo_learn(struct demo *demo, struct penchant *shop, struct penchant_error *err);
 
+/* Prints how much a search and the stars of reviews help, by the shop's own truth. */
+int demo_words(struct demo *demo, struct penchant *shop, struct penchant_error *err);
+
 /*
  * Shoppers shop at a few dozen events a second until demo->seconds or a stop. Half of
  * them see the engine's lists, half what is popular; both click rates are shown on stderr

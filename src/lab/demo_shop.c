@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "lab/demo.h"
 #include "lab/shop_words.h"
+#include "lab/words_trial.h"
 
 enum { PATH_SIZE = 160 };
 
@@ -89,6 +90,24 @@ static int wait_for_model(struct penchant *shop, struct penchant_error *err)
         nanosleep(&pause, NULL);
     }
     return error_set(err, PENCHANT_ENOMODEL, "the shop did not pick its model up");
+}
+
+int demo_words(struct demo *demo, struct penchant *shop, struct penchant_error *err)
+{
+    enum { SHOPPERS = 300 };
+    struct words_trials t;
+    struct buf b;
+    const int status =
+        words_trial_run(demo->world, shop, SHOPPERS, "all", demo->seed, &t, err);
+    if (status)
+        return status;
+    buf_init(&b, 1 << 16);
+    buf_puts(&b, "\n");
+    words_trial_print(&b, &t);
+    const int printed = cli_print("demo", &b);
+    buf_release(&b);
+    return printed ? error_set(err, PENCHANT_EIO, "standard output cannot be written")
+                   : PENCHANT_OK;
 }
 
 int demo_learn(struct demo *demo, struct penchant *shop, struct penchant_error *err)
