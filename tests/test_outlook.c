@@ -565,7 +565,7 @@ static void test_outlook__types_that_are_not_given_are_other_events(void **state
     history_release(&h);
 }
 
-/* Five purchases are too few, however often moments could be drawn beside them. */
+/* Thirty purchases are too few, however often moments could be drawn beside them. */
 static void test_outlook__a_few_events_are_not_taken_for_many(void **state)
 {
     struct history h;
@@ -573,9 +573,9 @@ static void test_outlook__a_few_events_are_not_taken_for_many(void **state)
     uint64_t n = 0;
     (void)state;
     make_shop(&h, 25, 60, AFTER_VIEW, 8);
-    for (uint64_t i = 2; i < h.n; i += h.n / 5)
+    for (uint64_t i = 2; i < h.n; i += h.n / 30)
         h.type[i] = (uint8_t)(n++, EVENT_PURCHASE);
-    assert_true(h.n > 1000 && n >= 5 && n <= 6);
+    assert_true(h.n > 1000 && n >= 30 && n <= 32);
     assert_int_equal(outlook_fit(&m, &h, NULL, 1), 0);
     assert_int_equal(m.why[OUTLOOK_NEXT_VIEW], OUTLOOK_GIVEN);
     assert_int_equal(m.why[OUTLOOK_NEXT_PURCHASE], OUTLOOK_TOO_FEW);

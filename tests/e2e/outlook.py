@@ -110,12 +110,14 @@ def test_next_before_and_after_training():
         assert newcomer["next"]["view"] > 0.4, newcomer
         same(newcomer["next"], get(s, "else")["next"])
 
-        same(s.events(view("u1", "i3")).status, 200)
-        viewed = get(s, "u1")
-        same(s.events({**view("u1", "i3"), "event": "cart"}).status, 200)
-        carted = get(s, "u1")
-        same(s.events({**view("u1", "i3"), "event": "purchase"}).status, 200)
-        bought = get(s, "u1")
+        # Three users in the middle of a visit, whose last event is 5 s ago.
+        visits = {"u1": ["view"], "u2": ["view", "cart"], "u3": ["view", "cart", "purchase"]}
+        for user, events in visits.items():
+            last = time.time() - 5
+            same(s.events(*[{**view(user, "i3"), "event": event,
+                             "timestamp": last - 40 * (len(events) - 1 - i)}
+                            for i, event in enumerate(events)]).status, 200)
+        viewed, carted, bought = get(s, "u1"), get(s, "u2"), get(s, "u3")
         for y in (viewed, carted, bought):
             check_sums(y)
         assert viewed["next"]["leave"] < 0.5 < bought["next"]["leave"], (viewed, bought)
