@@ -19,7 +19,7 @@ enum {
 #define CONTENT_KAPPA    2.0F
 #define CONTENT_DECAY    0.7F /* from an item to the one before it */
 #define CONTENT_SESSION  0.8F /* from a session to the one before it */
-#define CONTENT_AVERSION 4.0F
+#define CONTENT_AVERSION 1.0F /* at KAPPA 2; more turns lists against whole shelves */
 #define CONTENT_SAYING   0.5F /* what a review says beside an item of the same liking */
 
 struct content_taste {
