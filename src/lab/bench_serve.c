@@ -3,7 +3,8 @@
  * penchant bench serve: recommendations over HTTP under an open load. Makes a shop with
  * many items and long histories, trains it briefly (the weights' quality has no part in
  * the time of an answer), serves it from a process of its own, and asks at a fixed rate;
- * /healthz is asked at the same time from connections of its own, as the idle route.
+ * /healthz is asked at the same time from connections of its own, as the idle route. Items
+ * have titles and every fifth request brings a search, so that every source has to speak.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,13 +23,14 @@
 #include "server/server.h"
 
 static const char COMMAND[] = "bench serve";
-enum { PATH_SIZE = TEMP_DIR_SIZE + 32, SHELF = 50, LEAP = 10 };
+enum { PATH_SIZE = TEMP_DIR_SIZE + 32, SHELF = 50, LEAP = 10, SEARCHES = 5 };
 
 struct serve_bench {
     uint32_t items, users, history, connections, dim, blocks, threads;
     double rate, seconds, train_seconds;
     bool quiet;
-    char dir[TEMP_DIR_SIZE], shop[PATH_SIZE], log[PATH_SIZE];
+    uint32_t heard; /* sources that said something of some list */
+    char dir[TEMP_DIR_SIZE], shop[PATH_SIZE], log[PATH_SIZE], catalogue[PATH_SIZE];
 };
 
 /* Walks along shelves of SHELF items, so that the model has something to learn. */
@@ -58,6 +60,37 @@ static int write_log(const struct serve_bench *b, struct penchant_error *err)
                      : PENCHANT_OK;
 }
 
+/* A word of three syllables. */
+static const char *word(uint64_t n, char out[8])
+{
+    static const char *const syllable[] = {"ba", "de", "fi", "go", "lu", "ma",
+                                           "ne", "ri", "so", "tu", "va", "we",
+                                           "xi", "yo", "zu", "ka"};
+    n = rng_mix(n);
+    snprintf(out, 8, "%s%s%s", syllable[n % 16], syllable[n / 16 % 16],
+             syllable[n / 256 % 16]);
+    return out;
+}
+
+/* Titles of six words, three of which a shelf shares; a category a shelf. */
+static int write_catalogue(const struct serve_bench *b, struct penchant_error *err)
+{
+    FILE *f = fopen(b->catalogue, "w");
+    if (!f)
+        return error_set(err, PENCHANT_EIO, "%s: %s", b->catalogue, strerror(errno));
+    fputs("item_id,title,category,brand,price\n", f);
+    for (uint32_t i = 0; i < b->items; i++) {
+        const uint64_t shelf = i / SHELF;
+        char w[6][8];
+        fprintf(f, "i%u,%s %s %s %s %s %s,shelf %u,%s,%u\n", i, word(shelf, w[0]),
+                word(shelf + 7, w[1]), word(shelf / 20 + 1000000, w[2]),
+                word(i + 2000000ULL, w[3]), word(i % 97 + 3000000, w[4]),
+                word(i % 13 + 4000000, w[5]), (uint32_t)shelf, w[2], 5 + i % 200);
+    }
+    return fclose(f) ? error_set(err, PENCHANT_EIO, "%s cannot be written", b->catalogue)
+                     : PENCHANT_OK;
+}
+
 static int open_shop(const struct serve_bench *b, struct penchant **shop,
                      struct penchant_error *err)
 {
@@ -81,6 +114,7 @@ static int make_shop(const struct serve_bench *b, struct penchant_error *err)
     progress_init(&progress, b->quiet, &cli_stop);
     penchant_import_options_default(&import);
     import.events = b->log;
+    import.items = b->catalogue;
     import.progress = progress_show;
     import.cookie = &progress;
     penchant_train_options_default(&train);
@@ -100,6 +134,34 @@ static int make_shop(const struct serve_bench *b, struct penchant_error *err)
     if (status == PENCHANT_OK)
         status = penchant_train(&train, &trained, err);
     progress_end(&progress);
+    return status;
+}
+
+/* Which sources have a say in a few users' lists, with a search: the time of a list is
+   that of all of them only if they all have. */
+static int listen_to_sources(struct serve_bench *b, struct penchant_error *err)
+{
+    struct penchant *shop = NULL;
+    uint32_t heard = 0;
+    int status = open_shop(b, &shop, err);
+    for (uint32_t u = 0; u < 8 && u < b->users && status == PENCHANT_OK; u++) {
+        struct penchant_request r;
+        struct penchant_list *list = NULL;
+        char user[16], w[8];
+        snprintf(user, sizeof user, "u%u", u);
+        penchant_request_default(&r);
+        r.user_id = user;
+        r.query = word(u, w);
+        r.explain = true;
+        status = penchant_recommend(shop, &r, &list, err);
+        for (size_t i = 0; status == PENCHANT_OK && i < list->n; i++)
+            for (size_t j = 0; j < list->items[i].n_evidence; j++)
+                if (list->items[i].evidence[j].contribution != 0)
+                    heard |= 1U << j;
+        penchant_list_free(list);
+    }
+    penchant_close(&shop);
+    b->heard = (uint32_t)__builtin_popcount(heard);
     return status;
 }
 
@@ -179,8 +241,14 @@ static void stop(struct other *other)
 static void recommend_path(void *cookie, uint64_t i, char path[HTTP_PATH_MAX])
 {
     const struct serve_bench *b = cookie;
-    snprintf(path, HTTP_PATH_MAX, "/v1/recommend?user_id=u%llu&k=10",
-             (unsigned long long)(rng_mix(i) % b->users));
+    const unsigned long long user = rng_mix(i) % b->users;
+    char w[2][8];
+    if (i % SEARCHES)
+        snprintf(path, HTTP_PATH_MAX, "/v1/recommend?user_id=u%llu&k=10", user);
+    else
+        snprintf(path, HTTP_PATH_MAX, "/v1/recommend?user_id=u%llu&k=10&query=%s%%20%s",
+                 user, word(rng_mix(i) % b->items / SHELF, w[0]),
+                 word(i % 13 + 4000000, w[1]));
 }
 
 static void idle_path(void *cookie, uint64_t i, char path[HTTP_PATH_MAX])
@@ -222,6 +290,7 @@ static int report(int argc, char **argv, const struct serve_bench *b,
         {"items", b->items},
         {"users", b->users},
         {"history", b->history},
+        {"sources_heard", b->heard},
         {"requests", (double)list->n},
         {"failed", (double)(list->failed + idle->failed)},
         {"p50_ms", bench_quantile(list->ms, list->n, 0.5)},
@@ -275,10 +344,15 @@ int bench_serve(int argc, char **argv)
     int failed = temp_dir_make(b.dir, &err);
     snprintf(b.shop, sizeof(b.shop), "%s/shop", b.dir);
     snprintf(b.log, sizeof(b.log), "%s/events.csv", b.dir);
+    snprintf(b.catalogue, sizeof(b.catalogue), "%s/items.csv", b.dir);
     if (!failed)
         failed = write_log(&b, &err);
     if (!failed)
+        failed = write_catalogue(&b, &err);
+    if (!failed)
         failed = make_shop(&b, &err);
+    if (!failed)
+        failed = listen_to_sources(&b, &err);
     if (!failed)
         failed = measure(&b, load, &err);
     temp_dir_remove(b.dir);
