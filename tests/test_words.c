@@ -146,6 +146,10 @@ static void test_words__search_gives_the_k_best(void **unused)
         words_score(s->words, &asked, item, ITEMS, score);
         const uint32_t k = 1 + rng_below(&rng, 40);
         const int64_t n = words_search(s->words, &asked, k, n_items, skip, hit);
+        struct topk_hit all[ITEMS]; /* nothing is passed over while there is room */
+        words_search(s->words, &asked, ITEMS, n_items, skip, all);
+        for (int64_t h = 0; h < n; h++)
+            assert_true(hit[h].row == all[h].row && hit[h].score == all[h].score);
         uint32_t want = 0;
         for (uint32_t i = 0; i < n_items; i++)
             want += score[i] > 0 && !(skip[i / 64] >> i % 64 & 1);

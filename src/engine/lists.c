@@ -215,6 +215,7 @@ static int choose(struct penchant *p, const struct snapshot *s,
 {
     struct blend_terms terms;
     struct explanation why = {0};
+    struct evidence_sums sums = {0};
     struct topk_hit *hit = malloc(r->k * sizeof *hit);
     struct shortlist_best best = {.hit = hit, .k = (uint32_t)r->k};
     struct evidence_query q = {.user = w->user,
@@ -226,7 +227,8 @@ static int choose(struct penchant *p, const struct snapshot *s,
                                .disliked = w->disliked,
                                .n_disliked = w->likes.n,
                                .now_us = now_us,
-                               .vector = w->vector};
+                               .vector = w->vector,
+                               .sums = &sums};
     struct want_words words;
     int64_t n = PENCHANT_ENOMEM;
     pthread_rwlock_rdlock(&p->lock);
@@ -245,6 +247,7 @@ static int choose(struct penchant *p, const struct snapshot *s,
     explanation_release(&why);
     if (!rc)
         rc = log_slate(p, *out, hit, w->user, r->placement, s ? s->version : 0, err);
+    evidence_sums_release(&sums);
     want_words_release(&words);
     free(hit);
     return rc;
@@ -328,8 +331,12 @@ static int64_t choose_similar(struct penchant *p, const struct snapshot *s, uint
                               size_t k, float *vector, struct topk_hit *hit)
 {
     struct shortlist_filter filter;
-    struct evidence_query q = {
-        .user = NAMES_NONE, .recent = &item, .n_recent = 1, .by_direction = true};
+    struct evidence_sums sums = {0};
+    struct evidence_query q = {.user = NAMES_NONE,
+                               .recent = &item,
+                               .n_recent = 1,
+                               .by_direction = true,
+                               .sums = &sums};
     struct evidence_weights w = {
         .w = {
             [EVIDENCE_COVISITATION] = 1.0F, [EVIDENCE_POPULARITY] = SIMILAR_POPULARITY}};
@@ -361,6 +368,7 @@ static int64_t choose_similar(struct penchant *p, const struct snapshot *s, uint
         free(more);
     }
     shortlist_filter_release(&filter);
+    evidence_sums_release(&sums);
     return n;
 }
 

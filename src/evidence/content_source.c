@@ -119,7 +119,7 @@ void content_taste(const struct evidence_query *q, struct content_taste *t)
 
 /* ---- scores ------------------------------------------------------------------------ */
 
-enum { BLOCK = 256 };
+enum { BLOCK = 64 }; /* whose vectors stay in the nearest cache */
 
 /* Of n <= BLOCK items that all have a row. */
 static void score_block(const struct content_taste *t, const struct evidence_content *c,

@@ -214,9 +214,9 @@ static int observe(void *state, const struct evidence_event *e)
 /* ---- answering ---- */
 
 /* v(b) of every item that the query's recent items lead to. */
-static int associate(struct covisitation *s, const struct evidence_query *q,
-                     struct tally *v)
+static int associate(void *state, const struct evidence_query *q, struct tally *v)
 {
+    struct covisitation *s = state;
     uint32_t n = q->n_recent < QUERY ? q->n_recent : QUERY;
     pthread_rwlock_rdlock(&s->lock);
     float present = (float)decay_present(&s->decay);
@@ -246,23 +246,32 @@ static int associate(struct covisitation *s, const struct evidence_query *q,
     return rc;
 }
 
+static const struct tally *sums_of(struct covisitation *s, const struct evidence_query *q,
+                                   struct tally *own)
+{
+    return evidence_sums(EVIDENCE_COVISITATION, s, q, associate, own);
+}
+
 static size_t candidates(void *state, const struct evidence_query *q, size_t k,
                          uint32_t *item)
 {
-    struct tally v = {0};
+    struct tally own = {0};
     struct best best = {.k = (uint32_t)k};
     size_t got = 0;
     best.hit = malloc(k * sizeof *best.hit);
-    if (k == 0 || k > UINT32_MAX || !best.hit || associate(state, q, &v))
+    if (k == 0 || k > UINT32_MAX || !best.hit)
         goto out;
-    for (uint32_t i = 0; v.n > 0 && i <= v.mask; i++) {
-        uint32_t b = v.slot[i].item;
-        if (b < q->n_items && v.slot[i].sum > 0 && !evidence_skips(q, b))
-            best_offer(&best, (double)v.slot[i].sum, b);
+    const struct tally *v = sums_of(state, q, &own);
+    if (!v)
+        goto out;
+    for (uint32_t i = 0; v->n > 0 && i <= v->mask; i++) {
+        uint32_t b = v->slot[i].item;
+        if (b < q->n_items && v->slot[i].sum > 0 && !evidence_skips(q, b))
+            best_offer(&best, (double)v->slot[i].sum, b);
     }
     got = evidence_take(&best, item);
 out:
-    tally_release(&v);
+    tally_release(&own);
     free(best.hit);
     return got;
 }
@@ -270,11 +279,11 @@ out:
 static void score(void *state, const struct evidence_query *q, const uint32_t *item,
                   size_t n, float *out)
 {
-    struct tally v = {0};
-    int rc = associate(state, q, &v);
+    struct tally own = {0};
+    const struct tally *v = sums_of(state, q, &own);
     for (size_t i = 0; i < n; i++)
-        out[i] = logf(EPSILON + (rc ? 0.0F : tally_sum(&v, item[i])));
-    tally_release(&v);
+        out[i] = logf(EPSILON + (v ? tally_sum(v, item[i]) : 0.0F));
+    tally_release(&own);
 }
 
 /* ---- the row of the table ---- */

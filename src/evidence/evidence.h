@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "evidence/tally.h"
 #include "retrieval/topk.h"
 #include "retrieval/words.h"
 
@@ -41,6 +42,29 @@ struct evidence_content {
 
 /* After such a pause the next event of a user begins a new session. */
 #define EVIDENCE_SESSION_GAP_US INT64_C(1800000000)
+
+enum evidence_id {
+    EVIDENCE_SEQUENCE,
+    EVIDENCE_COVISITATION,
+    EVIDENCE_NEIGHBOURS,
+    EVIDENCE_REPEAT,
+    EVIDENCE_CONTENT,
+    EVIDENCE_SEARCH,
+    EVIDENCE_POPULARITY,
+    EVIDENCE_SOURCES
+};
+
+/*
+ * What a source adds up by item for its candidates and needs again for their scores. It
+ * belongs to one query: as long as it lives the user, the recent items with their times
+ * and likings, and the time stay the same, and one thread uses it. Starts as zero.
+ */
+struct evidence_sums {
+    struct tally by_item[EVIDENCE_SOURCES];
+    uint32_t has; /* a bit for each source that has been asked */
+};
+
+void evidence_sums_release(struct evidence_sums *s);
 
 /* Whom and what a list is for. */
 struct evidence_query {
@@ -70,8 +94,9 @@ struct evidence_query {
     uint32_t n_told;
     bool by_direction; /* vectors are compared by their angle alone (alike, not wanted) */
     bool by_count;     /* popularity is the decayed count alone, whoever asks */
-    const uint64_t *skip; /* bitmap of items that must not be candidates, or NULL */
-    uint32_t n_items;     /* size of the catalogue */
+    struct evidence_sums *sums; /* kept from one call to the next, or NULL */
+    const uint64_t *skip;       /* bitmap of items that must not be candidates, or NULL */
+    uint32_t n_items;           /* size of the catalogue */
 };
 
 static inline bool evidence_skips(const struct evidence_query *q, uint32_t item)
@@ -105,17 +130,6 @@ struct evidence_source {
     /* Its weight where no fit has seen it say anything: 0 for most; 1 for one that speaks
        in rare situations only. */
     float unfitted;
-};
-
-enum evidence_id {
-    EVIDENCE_SEQUENCE,
-    EVIDENCE_COVISITATION,
-    EVIDENCE_NEIGHBOURS,
-    EVIDENCE_REPEAT,
-    EVIDENCE_CONTENT,
-    EVIDENCE_SEARCH,
-    EVIDENCE_POPULARITY,
-    EVIDENCE_SOURCES
 };
 
 extern const struct evidence_source *const evidence_sources[EVIDENCE_SOURCES];

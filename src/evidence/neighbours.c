@@ -321,10 +321,31 @@ static void listen(const struct session *x, const struct asked *a, float similar
     }
 }
 
-/* v(b) / (SHRINK + sum of similarities) of every item of a neighbour. */
-static int associate(struct neighbours *s, const struct evidence_query *q,
-                     struct tally *v)
+/* Multiplies by idf(b)^RARE. Most items are in few sessions, so powers are kept. */
+static void favour_rare(const struct neighbours *s, struct tally *v)
 {
+    enum { KEPT = 256 };
+    float kept[KEPT];
+    for (uint32_t i = 0; i < KEPT; i++)
+        kept[i] = -1.0F;
+    for (uint32_t i = 0; v->n > 0 && i <= v->mask; i++) {
+        const uint32_t item = v->slot[i].item;
+        if (item == TALLY_FREE)
+            continue;
+        const uint32_t total = item < s->cap_items ? s->with[item].total : 0;
+        float *power = &kept[total % KEPT], one;
+        if (total >= KEPT)
+            power = &one;
+        if (total >= KEPT || *power < 0)
+            *power = powf(rarity(s, item), RARE);
+        v->slot[i].sum *= *power;
+    }
+}
+
+/* v(b) / (SHRINK + sum of similarities) of every item of a neighbour. */
+static int associate(void *state, const struct evidence_query *q, struct tally *v)
+{
+    struct neighbours *s = state;
     struct tally similar = {0};
     struct topk_hit near[NEAREST];
     struct asked a;
@@ -343,31 +364,39 @@ static int associate(struct neighbours *s, const struct evidence_query *q,
     rc = rc ? rc : tally_init(v, room);
     for (uint32_t i = 0; !rc && i < n; i++)
         listen(&s->session[near[i].row], &a, (float)near[i].score / sum, v);
-    for (uint32_t i = 0; !rc && v->n > 0 && i <= v->mask; i++)
-        if (v->slot[i].item != TALLY_FREE)
-            v->slot[i].sum *= powf(rarity(s, v->slot[i].item), RARE);
+    if (!rc)
+        favour_rare(s, v);
     pthread_rwlock_unlock(&s->lock);
     tally_release(&similar);
     return rc;
 }
 
+static const struct tally *sums_of(struct neighbours *s, const struct evidence_query *q,
+                                   struct tally *own)
+{
+    return evidence_sums(EVIDENCE_NEIGHBOURS, s, q, associate, own);
+}
+
 static size_t candidates(void *state, const struct evidence_query *q, size_t k,
                          uint32_t *item)
 {
-    struct tally v = {0};
+    struct tally own = {0};
     struct best best = {.k = (uint32_t)k};
     size_t got = 0;
     best.hit = malloc(k * sizeof *best.hit);
-    if (k == 0 || k > UINT32_MAX || !best.hit || associate(state, q, &v))
+    if (k == 0 || k > UINT32_MAX || !best.hit)
         goto out;
-    for (uint32_t i = 0; v.n > 0 && i <= v.mask; i++) {
-        const uint32_t b = v.slot[i].item;
+    const struct tally *v = sums_of(state, q, &own);
+    if (!v)
+        goto out;
+    for (uint32_t i = 0; v->n > 0 && i <= v->mask; i++) {
+        const uint32_t b = v->slot[i].item;
         if (b < q->n_items && !evidence_skips(q, b))
-            best_offer(&best, (double)v.slot[i].sum, b);
+            best_offer(&best, (double)v->slot[i].sum, b);
     }
     got = evidence_take(&best, item);
 out:
-    tally_release(&v);
+    tally_release(&own);
     free(best.hit);
     return got;
 }
@@ -375,11 +404,11 @@ out:
 static void score(void *state, const struct evidence_query *q, const uint32_t *item,
                   size_t n, float *out)
 {
-    struct tally v = {0};
-    const int rc = associate(state, q, &v);
+    struct tally own = {0};
+    const struct tally *v = sums_of(state, q, &own);
     for (size_t i = 0; i < n; i++)
-        out[i] = logf(EPSILON + (rc ? 0.0F : tally_sum(&v, item[i])));
-    tally_release(&v);
+        out[i] = logf(EPSILON + (v ? tally_sum(v, item[i]) : 0.0F));
+    tally_release(&own);
 }
 
 /* ---- the row of the table ---- */

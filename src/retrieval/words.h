@@ -10,8 +10,8 @@
  * given as a share of what an item of mean length with every word once would get, so that
  * 1 is a full answer. Projected vectors (model/content.h) blur rare words; this does not.
  *
- * Memory: 16 bytes for each distinct word of each item, of which at most TEXT_MAX_WORDS
- * are kept, 16 for each item, and about 60 for each word that any item ever had.
+ * Memory: 18 bytes for each distinct word of each item, of which at most TEXT_MAX_WORDS
+ * are kept, 16 for each item, and about 80 for each word that any item ever had.
  *
  * Threads: one at a time may put or remove; others may search meanwhile.
  */
@@ -29,7 +29,7 @@ struct words;
 /* The distinct words of a query. */
 struct words_query {
     uint32_t n;
-    uint64_t word[TEXT_MAX_WORDS];
+    uint64_t word[TEXT_MAX_WORDS]; /* ascending */
 };
 
 struct words *words_new(void); /* NULL when out of memory */
