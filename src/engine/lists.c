@@ -16,6 +16,7 @@
 #include "engine/shortlist.h"
 #include "engine/want.h"
 #include "engine/want_words.h"
+#include "evidence/sums.h"
 #include "retrieval/best.h"
 
 enum { MOST_EXCLUDED = 100000 };

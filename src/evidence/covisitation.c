@@ -29,7 +29,7 @@
 
 #include "evidence/decay.h"
 #include "evidence/sources.h"
-#include "evidence/tally.h"
+#include "evidence/sums.h"
 #include "retrieval/best.h"
 
 enum { WINDOW = 10, QUERY = 10, FULL = COVISITATION_NEIGHBOURS, KEEP = FULL / 4 * 3 };

@@ -107,13 +107,6 @@ size_t evidence_candidates(struct evidence *e, uint32_t mask,
     return n;
 }
 
-void evidence_sums_release(struct evidence_sums *s)
-{
-    for (int i = 0; i < EVIDENCE_SOURCES; i++)
-        tally_release(&s->by_item[i]);
-    s->has = 0;
-}
-
 /* ---- notes ---- */
 
 void evidence_weights_format(const struct evidence_weights *w, char *text, size_t n)
@@ -171,23 +164,6 @@ int evidence_lock_init(pthread_rwlock_t *lock)
     rc = pthread_rwlock_init(lock, &attr);
     pthread_rwlockattr_destroy(&attr);
     return rc;
-}
-
-const struct tally *
-evidence_sums(enum evidence_id id, void *state, const struct evidence_query *q,
-              int (*add_up)(void *, const struct evidence_query *, struct tally *),
-              struct tally *own)
-{
-    struct tally *sums = q->sums ? &q->sums->by_item[id] : own;
-    if (q->sums && q->sums->has >> id & 1)
-        return sums;
-    if (add_up(state, q, sums)) {
-        tally_release(sums);
-        return NULL;
-    }
-    if (q->sums)
-        q->sums->has |= 1U << id;
-    return sums;
 }
 
 size_t evidence_take(struct best *best, uint32_t *item)

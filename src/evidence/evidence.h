@@ -17,7 +17,6 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "evidence/tally.h"
 #include "retrieval/topk.h"
 #include "retrieval/words.h"
 
@@ -53,18 +52,6 @@ enum evidence_id {
     EVIDENCE_POPULARITY,
     EVIDENCE_SOURCES
 };
-
-/*
- * What a source adds up by item for its candidates and needs again for their scores. It
- * belongs to one query: as long as it lives the user, the recent items with their times
- * and likings, and the time stay the same, and one thread uses it. Starts as zero.
- */
-struct evidence_sums {
-    struct tally by_item[EVIDENCE_SOURCES];
-    uint32_t has; /* a bit for each source that has been asked */
-};
-
-void evidence_sums_release(struct evidence_sums *s);
 
 /* Whom and what a list is for. */
 struct evidence_query {

@@ -31,7 +31,7 @@
 
 #include "base/names.h"
 #include "evidence/sources.h"
-#include "evidence/tally.h"
+#include "evidence/sums.h"
 #include "retrieval/best.h"
 
 enum {

@@ -27,16 +27,6 @@ static inline float evidence_liking_share(const struct evidence_query *q, uint32
    cannot hold the events up. 0 or an errno. */
 int evidence_lock_init(pthread_rwlock_t *lock);
 
-/*
- * Sums by item, added up by add_up(state, q, sums) (0, or not when out of memory: NULL) or
- * kept in q->sums from an earlier call. *own is zero before, the caller releases it after.
- */
-const struct tally *evidence_sums(enum evidence_id id, void *state,
-                                  const struct evidence_query *q,
-                                  int (*add_up)(void *, const struct evidence_query *,
-                                                struct tally *),
-                                  struct tally *own);
-
 /* The k best of the offered items into item[]; sorts the heap. */
 struct best;
 size_t evidence_take(struct best *best, uint32_t *item);
