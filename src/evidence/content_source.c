@@ -121,21 +121,34 @@ void content_taste(const struct evidence_query *q, struct content_taste *t)
 
 enum { BLOCK = 64 }; /* whose vectors stay in the nearest cache */
 
+/* Which taste is the first with this vector: users come back to items. */
+static uint32_t first_of(const struct content_taste *t, uint32_t j)
+{
+    uint32_t i = 0;
+    while (t->vector[i] != t->vector[j])
+        i++;
+    return i;
+}
+
 /* Of n <= BLOCK items that all have a row. */
 static void score_block(const struct content_taste *t, const struct evidence_content *c,
                         const uint32_t *item, size_t n, float *out)
 {
     const struct kernels *k = kernels_get();
+    float cosines[CONTENT_TASTES][BLOCK], likely[CONTENT_TASTES][BLOCK];
     float cosine[BLOCK], nearest[BLOCK], worst[BLOCK];
     memset(out, 0, n * sizeof(*out));
     memset(nearest, 0, n * sizeof(*nearest));
     for (uint32_t j = 0; j < t->n; j++) {
-        k->gather_dots(cosine, t->vector[j], c->vectors, item, n, c->dim);
-        for (size_t i = 0; i < n; i++) {
-            out[i] += t->share[j] * expf(CONTENT_KAPPA * cosine[i]);
-            if (t->fond[j])
-                nearest[i] = fmaxf(nearest[i], cosine[i]);
-        }
+        const uint32_t f = first_of(t, j);
+        if (f == j)
+            k->gather_dots(cosines[j], t->vector[j], c->vectors, item, n, c->dim);
+        for (size_t i = 0; f == j && i < n; i++)
+            likely[j][i] = expf(CONTENT_KAPPA * cosines[j][i]);
+        for (size_t i = 0; i < n; i++)
+            out[i] += t->share[j] * likely[f][i];
+        for (size_t i = 0; t->fond[j] && i < n; i++)
+            nearest[i] = cosines[f][i] > nearest[i] ? cosines[f][i] : nearest[i];
     }
     for (size_t i = 0; t->n && i < n; i++)
         out[i] = logf(out[i]);

@@ -109,26 +109,44 @@ static uint32_t row_find(const struct row *r, uint32_t item)
     return i;
 }
 
-static int descending(const void *a, const void *b)
+/* The KEEP-th largest of FULL weights, which are put out of order (Hoare 1961). */
+static float row_bar(float *w)
 {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x < y) - (x > y);
+    int32_t low = 0, high = FULL - 1;
+    while (low < high) {
+        const float pivot = w[(low + high) / 2];
+        int32_t i = low, j = high;
+        while (i <= j) {
+            while (w[i] > pivot)
+                i++;
+            while (w[j] < pivot)
+                j--;
+            if (i <= j) {
+                const float held = w[i];
+                w[i++] = w[j];
+                w[j--] = held;
+            }
+        }
+        if (KEEP - 1 <= j)
+            high = j;
+        else if (KEEP - 1 >= i)
+            low = i;
+        else
+            break;
+    }
+    return w[KEEP - 1];
 }
 
 /* Keeps the KEEP heaviest of a full row; of equally heavy ones the newest. */
 static void row_prune(struct row *r)
 {
-    float sorted[FULL], *w = weights(r);
-    memcpy(sorted, w, sizeof sorted);
-    qsort(sorted, FULL, sizeof *sorted, descending);
-    float bar = sorted[KEEP - 1];
-    uint32_t equal = 0, kept = 0;
-    while (equal < KEEP && sorted[KEEP - 1 - equal] == bar)
-        equal++;
-    uint32_t surplus = 0; /* as heavy as the bar, but too many */
+    float order[FULL], *w = weights(r);
+    memcpy(order, w, sizeof order);
+    const float bar = row_bar(order);
+    uint32_t reach = 0, kept = 0;
     for (uint32_t i = 0; i < FULL; i++)
-        surplus += w[i] == bar;
-    surplus -= equal;
+        reach += w[i] >= bar;
+    uint32_t surplus = reach - KEEP; /* as heavy as the bar, but too many */
     for (uint32_t i = 0; i < FULL; i++) {
         if (w[i] < bar || (w[i] == bar && surplus > 0 && surplus--))
             continue;
