@@ -290,6 +290,7 @@ static void find_floor(struct search *s, struct topk_hit *cells, uint32_t count)
     struct best guess = {.hit = s->best.hit, .k = s->best.k};
     for (uint32_t i = 0; i < index->cells; i++)
         best_offer(&first, s->above[i], i);
+    best_sort(&first); /* the bar rises early, and most of the others' rows stay below */
     for (uint32_t i = 0; i < first.n; i++)
         guess_cell(s, &index->cell[first.hit[i].row], &guess);
     if (guess.n < guess.k)
