@@ -14,6 +14,7 @@
 #include "evidence/decay.h"
 #include "evidence/blend.h"
 #include "evidence/sources.h"
+#include "evidence/sums.h"
 #include "evidence/tally.h"
 
 #define DAY 86400000000LL
@@ -271,6 +272,55 @@ static void test_evidence__candidates_are_a_union_and_scores_a_weighted_sum(void
     evidence_release(&e);
 }
 
+/* What is kept for a query says the same as what is added up anew, also when an event
+   comes between its candidates and its scores; another query sees the event. */
+static void test_evidence__sums_are_kept_for_a_query(void **unused)
+{
+    (void)unused;
+    enum { USERS = 60, EACH = 30, ITEMS = 40 };
+    struct evidence e;
+    struct evidence_options o = {0};
+    uint32_t path[USERS][EACH], item[2][EVIDENCE_SOURCES * 8];
+    struct rng rng;
+    rng_init(&rng, 7, 0);
+    assert_int_equal(evidence_init(&e, &o), 0);
+    for (uint32_t u = 0; u < USERS; u++)
+        for (uint32_t i = 0; i < EACH; i++) {
+            path[u][i] = rng_below(&rng, 1 + rng_below(&rng, ITEMS));
+            const struct evidence_event event = {
+                .user = u, .item = path[u][i], .recent = path[u], .n_recent = i};
+            assert_int_equal(evidence_observe(&e, &event), 0);
+        }
+    const enum evidence_id kept[] = {EVIDENCE_COVISITATION, EVIDENCE_NEIGHBOURS};
+    for (int s = 0; s < 2; s++) {
+        const struct evidence_source *source = evidence_sources[kept[s]];
+        void *state = e.state[kept[s]];
+        struct evidence_sums sums = {0};
+        struct evidence_query q = {
+            .user = 3, .recent = path[3], .n_recent = EACH, .n_items = ITEMS};
+        float score[3][8];
+        const size_t n = source->candidates(state, &q, 8, item[0]);
+        source->score(state, &q, item[0], n, score[0]);
+        q.sums = &sums;
+        assert_int_equal(source->candidates(state, &q, 8, item[1]), n);
+        assert_int_equal(n, 8);
+        assert_memory_equal(item[0], item[1], n * sizeof item[0][0]);
+        const uint32_t come[2] = {path[3][EACH - 1], item[0][7]};
+        for (uint32_t i = 0; i < 2; i++) {
+            const struct evidence_event event = {
+                .user = USERS, .item = come[i], .recent = come, .n_recent = i};
+            assert_int_equal(evidence_observe(&e, &event), 0);
+        }
+        source->score(state, &q, item[1], n, score[1]);
+        assert_memory_equal(score[0], score[1], n * sizeof score[0][0]);
+        evidence_sums_release(&sums);
+        source->score(state, &q, item[1], n, score[2]);
+        assert_true(memcmp(score[0], score[2], n * sizeof score[0][0]) != 0);
+        evidence_sums_release(&sums);
+    }
+    evidence_release(&e);
+}
+
 /* ---- weights ---- */
 
 static void test_evidence__weights_survive_a_note(void **unused)
@@ -312,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_sequence__ranks_by_the_dot_product),
         cmocka_unit_test(test_evidence__names_become_masks),
         cmocka_unit_test(test_evidence__candidates_are_a_union_and_scores_a_weighted_sum),
+        cmocka_unit_test(test_evidence__sums_are_kept_for_a_query),
         cmocka_unit_test(test_evidence__weights_survive_a_note),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
