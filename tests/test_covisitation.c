@@ -282,6 +282,27 @@ static void test_covisitation__memory_is_bounded_and_the_strong_stay(void **unus
     source->destroy(s);
 }
 
+/* A full row drops a quarter: the lightest, of equally light ones the oldest. */
+static void test_covisitation__a_full_row_keeps_the_heaviest(void **unused)
+{
+    (void)unused;
+    enum { FULL = COVISITATION_NEIGHBOURS, LATE = FULL + 1, DROPPED = FULL / 4 };
+    struct evidence_options o = {0};
+    void *s = source->create(&o);
+    for (uint32_t i = 1; i <= LATE; i++)
+        for (uint32_t times = i > FULL / 2 && i < LATE ? 2 : 1; times > 0; times--) {
+            const uint32_t path[2] = {0, i};
+            walk(s, path, 2, 0, 1);
+        }
+    uint32_t hub = 0, item[2 * FULL];
+    struct evidence_query q = {.recent = &hub, .n_recent = 1, .n_items = 2 * FULL};
+    const size_t n = source->candidates(s, &q, 2 * FULL, item);
+    assert_int_equal(n, LATE - DROPPED);
+    for (size_t i = 0; i < n; i++)
+        assert_in_range(item[i], DROPPED + 1, LATE);
+    source->destroy(s);
+}
+
 static void test_covisitation__skipped_and_unknown_items_are_no_candidates(void **unused)
 {
     (void)unused;
@@ -402,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_covisitation__what_is_ancient_is_forgotten),
         cmocka_unit_test(test_covisitation__replay_gives_the_same_bits),
         cmocka_unit_test(test_covisitation__memory_is_bounded_and_the_strong_stay),
+        cmocka_unit_test(test_covisitation__a_full_row_keeps_the_heaviest),
         cmocka_unit_test(test_covisitation__skipped_and_unknown_items_are_no_candidates),
         cmocka_unit_test(test_covisitation__foresees_real_reviews),
     };
