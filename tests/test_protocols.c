@@ -889,6 +889,76 @@ static void test_protocols__the_content_space_knows_only_what_was_learned(void *
     buf_release(&log);
 }
 
+/* ---- cold-items ------------------------------------------------------------------ */
+
+static const struct protocol_options cold_items = {.kind = PROTOCOL_COLD_ITEMS,
+                                                   .report = STAGE_VALIDATION,
+                                                   .min_prefix = 1,
+                                                   .cold_share = 0.3,
+                                                   .seed = 1};
+
+/* Of hidden items only the reported events are left, and training has none at all. */
+static void test_protocols__hidden_items_are_in_no_lesson(void **state)
+{
+    (void)state;
+    struct buf log, items;
+    struct experiment x;
+    struct history h;
+    uint64_t *train_end = NULL;
+    buf_init(&log, 1 << 20);
+    buf_init(&items, 1 << 16);
+    kind_log(&log, 60, false);
+    title_items(&items, "nobody wants it");
+    split(&x, log.data, NULL, items.data, &cold_items);
+    const struct history *all = &x.data.history;
+    size_t hidden = 0;
+    for (uint64_t i = 0; i < all->n; i++) {
+        hidden += all->item[i] >= x.split.n_warm;
+        assert_true(all->item[i] < x.split.n_warm ||
+                    x.split.stage[i] == STAGE_VALIDATION);
+    }
+    assert_true(hidden > 0 && x.split.n_warm < all->n_items);
+    assert_int_equal(protocol_learned(&x.split), x.split.n_warm);
+    assert_int_equal(protocol_training(&x.split, &h, &train_end, NULL), 0);
+    for (uint32_t u = 0; u < h.n_users; u++)
+        for (uint64_t i = h.start[u]; i < train_end[u]; i++)
+            assert_true(h.item[i] < x.split.n_warm);
+    history_release(&h);
+    free(train_end);
+    experiment_release(&x);
+    buf_release(&log);
+    buf_release(&items);
+}
+
+/* Counting never finds a hidden item, content does; the two parts are the whole. */
+static void test_protocols__content_finds_hidden_items(void **state)
+{
+    (void)state;
+    struct buf log, items;
+    struct experiment x;
+    buf_init(&log, 1 << 20);
+    buf_init(&items, 1 << 16);
+    kind_log(&log, 60, false);
+    title_items(&items, "nobody wants it");
+    split(&x, log.data, NULL, items.data, &cold_items);
+    describe(&x);
+    score(&x, COUNTING | 1U << EVIDENCE_CONTENT);
+    const struct metrics *cold = x.scores.cold, *warm = x.scores.warm;
+    const int sum = EVIDENCE_SOURCES;
+    assert_int_equal(cold[sum].n + warm[sum].n, x.scores.cases);
+    assert_true(cold[sum].n > 5 && warm[sum].n > 5);
+    assert_value(metrics_of(&cold[EVIDENCE_COVISITATION], METRICS_HR, 10), 0);
+    assert_true(metrics_of(&cold[EVIDENCE_CONTENT], METRICS_HR, 10).value > 0.9);
+    const double n = (double)x.scores.cases;
+    assert_value(metrics_of(&x.scores.sum, METRICS_HR, 10),
+                 (metrics_of(&cold[sum], METRICS_HR, 10).value * (double)cold[sum].n +
+                  metrics_of(&warm[sum], METRICS_HR, 10).value * (double)warm[sum].n) /
+                     n);
+    experiment_release(&x);
+    buf_release(&log);
+    buf_release(&items);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -919,6 +989,8 @@ int main(void)
         cmocka_unit_test(test_protocols__validation_weights_come_from_the_other_half),
         cmocka_unit_test(test_protocols__content_finds_what_says_the_same),
         cmocka_unit_test(test_protocols__the_content_space_knows_only_what_was_learned),
+        cmocka_unit_test(test_protocols__hidden_items_are_in_no_lesson),
+        cmocka_unit_test(test_protocols__content_finds_hidden_items),
     };
     return cmocka_run_group_tests_name("protocols", tests, NULL, NULL);
 }

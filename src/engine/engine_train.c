@@ -183,7 +183,7 @@ static int weigh_model(struct training *t, struct model *m, struct blend *b,
     if (!s.item_vectors)
         return error_memory(t->err);
     model_item_vectors(m, s.item_vectors);
-    for (uint32_t i = 0; i < s.n_items; i++)
+    for (uint32_t i = 0; t->lessons.hides && i < s.n_items; i++)
         if (held_out_is_new(i))
             item_content_unseen(m, i, s.item_vectors + (size_t)i * s.dim);
     int rc = topk_index_new(&s.index, s.item_vectors, s.n_items, s.dim, t->err);

@@ -75,17 +75,18 @@ static int observe_event(void *cookie, const struct event *e)
     if (at >= l->train_end[e->user])
         return PENCHANT_OK;
     r->taken[e->user]++;
-    if (r->hides && held_out_is_new(h->item[at]))
-        return PENCHANT_OK;
     const uint64_t n = at - start < ENGINE_RECENT ? at - start : ENGINE_RECENT;
-    const struct evidence_event seen = {.user = e->user,
-                                        .item = h->item[at],
-                                        .type = h->type[at],
-                                        .ts_us = h->ts_us[at],
-                                        .recent = h->item + at - n,
-                                        .recent_us = h->ts_us + at - n,
-                                        .recent_type = h->type + at - n,
-                                        .n_recent = (uint32_t)n};
+    struct held_out_recent room;
+    struct evidence_event seen = {.user = e->user,
+                                  .item = h->item[at],
+                                  .type = h->type[at],
+                                  .ts_us = h->ts_us[at],
+                                  .recent = h->item + at - n,
+                                  .recent_us = h->ts_us + at - n,
+                                  .recent_type = h->type + at - n,
+                                  .n_recent = (uint32_t)n};
+    if (l->hides && !held_out_observes(&seen, &room))
+        return PENCHANT_OK;
     return evidence_observe(&l->evidence, &seen) ? error_memory(r->err) : PENCHANT_OK;
 }
 
@@ -149,6 +150,15 @@ static int hold_out(struct lessons *l)
 }
 
 /* ---- what the model sees of items and events ---- */
+
+/* Whether any item can be told from others before an event names it. */
+static bool items_speak(const struct lessons *l)
+{
+    bool speak = l->attr_start || l->modalities;
+    for (uint32_t i = 0; i < l->catalog.ids.n && !speak; i++)
+        speak = l->catalog.item[i].title && l->catalog.item[i].title[0];
+    return speak;
+}
 
 static int list_attributes(struct lessons *l)
 {
@@ -215,6 +225,7 @@ static int read_log(struct reading *r, struct store *store)
     if (!r->taken || evidence_init(&l->evidence, &o) || hold_out(l) || list_attributes(l))
         return error_memory(r->err);
     l->n_types = count_types(h);
+    l->hides = r->hides && items_speak(l);
     return ops->scan_events(store, 0, observe_event, r, r->err);
 }
 

@@ -28,6 +28,7 @@ struct lessons {
     uint64_t *at;        /* (n_cases) the held-out events */
     uint32_t *user;      /* (n_cases) whose they are */
     size_t n_cases;
+    bool hides;   /* the evidence knows nothing of the new items of learn/held_out.h */
     bool repeats; /* users come back to items, so that seen ones are ranked too */
     struct evidence evidence;      /* has observed all that is not held out */
     struct modalities *modalities; /* imported vectors, or NULL: none */
@@ -49,8 +50,8 @@ struct lessons {
 int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
                  struct penchant_error *err);
 
-/* The same, all of it, for weighing the evidence: it has observed nothing of the items that
-   are new by learn/held_out.h. */
+/* The same, all of it, for weighing the evidence: where any item says something of itself,
+   it has observed nothing of the items that are new by learn/held_out.h. */
 int lessons_read_to_weigh(struct lessons *l, struct store *store,
                           struct penchant_error *err);
 
