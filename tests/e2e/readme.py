@@ -18,9 +18,10 @@ README = (ROOT / 'README.md').read_text(encoding='utf-8')
 PENCHANT = os.environ['PENCHANT']
 
 
-def block(heading):
-    """The first shell block under a heading."""
-    return re.search(rf'## {heading}\n.*?```sh\n(.*?)```', README, re.S).group(1)
+def block(heading, number=0):
+    """A shell block under a heading."""
+    section = re.search(rf'## {heading}\n(.*?)(?=\n## |\Z)', README, re.S).group(1)
+    return re.findall(r'```sh\n(.*?)```', section, re.S)[number]
 
 
 def commands(text):
@@ -95,11 +96,19 @@ def try_own_data(folder):
         out = run(line.replace('--minutes 10', '--minutes 0.02'), folder)
         assert out.strip(), line
     assert 'tea-' in out, out
+    lines = commands(block('Your own data', 1))
+    assert [line.split()[1] for line in lines] == ['recommend', 'recommend', 'interests', 'next',
+                                                   'segments']
+    shown = [run(line, folder) for line in lines]
+    assert 'covisitation' in shown[0] and 'tea-' in shown[1] and 'tea-' in shown[2], shown
+    assert all(text.strip() for text in shown), shown
 
 
 def try_protocols(folder):
     lines = commands(block('What it measures'))
-    assert len(lines) == 3, lines
+    assert len(lines) == 5, lines
+    (folder / 'items.csv').write_text('item_id,title\n' + ''.join(
+        f'tea-{i},{"green black white red".split()[i % 4]} tea {i}\n' for i in range(20)))
     for name in ('train.csv', 'test.csv'):
         (folder / name).write_text('session_id,item_id,timestamp\n' + ''.join(
             f's{s},a{(s + i) % 9},{s * 10 + i}\n' for s in range(40) for i in range(4)))
