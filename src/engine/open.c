@@ -15,7 +15,11 @@
 #include "engine/shop_segments.h"
 #include "model/encoder.h"
 
-enum { DEFAULT_STATE_MB = 256, LOG_LINE_MAX = 1024 };
+enum {
+    DEFAULT_STATE_MB = 256,
+    LOG_LINE_MAX = 1024,
+    READY_ITEMS = 20000 /* at most, for their content to be read before the shop opens */
+};
 #define DAY_US INT64_C(86400000000)
 
 /* ---- small things for everybody ---- */
@@ -184,6 +188,8 @@ int penchant_open(struct penchant **out, const struct penchant_options *o,
         status = engine_load(p, &why);
     if (status == PENCHANT_OK)
         status = engine_snapshot_open(p, &why);
+    if (status == PENCHANT_OK && p->catalog.ids.n <= READY_ITEMS)
+        shop_content_tend(p); /* so that the first list is as good as the next */
     if (status == PENCHANT_OK)
         status = start_threads(p, &why);
     if (status != PENCHANT_OK) {

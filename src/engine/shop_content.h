@@ -6,8 +6,9 @@
  * put a moment ago is in the next list on its merits.
  *
  * The space is the one that stands in the model's checkpoint. A shop without a model fits
- * one on its catalogue, on the watcher's thread, and again when the catalogue has doubled;
- * so it comes about a second after opening and depends on how large the catalogue was.
+ * one on its catalogue: at opening when the items are few (open.c), else on the watcher's
+ * thread about a second later, and again when the catalogue has doubled; so it depends on
+ * how large the catalogue was.
  *
  * Everything in here is under p->lock: held for writing by shop_content_put() and while
  * something new is handed over, for reading by all others. What takes long, describing a
