@@ -255,6 +255,7 @@ static void test_neighbours__what_was_hated_has_none(void **unused)
     struct evidence_options o = {0};
     void *s = source->create(&o);
     const uint32_t path[2] = {1, 2}, item = 2;
+    uint32_t any[4];
     visit(s, 7, path, 2, 0, 1);
     float liking = 1, score[3];
     const int64_t when = 0;
@@ -264,8 +265,10 @@ static void test_neighbours__what_was_hated_has_none(void **unused)
                                      .recent_liking = &liking,
                                      .n_recent = 1,
                                      .n_items = 10};
-    for (int i = 0; i < 3; i++, liking--)
+    for (int i = 0; i < 3; i++, liking--) {
         source->score(s, &q, &item, 1, &score[i]);
+        assert_int_equal(source->candidates(s, &q, 4, any), i < 2 ? 2 : 0);
+    }
     assert_true(score[0] > score[1] && score[1] > score[2]);
     assert_true(score[2] == logf(NEIGHBOURS_EPSILON));
     source->destroy(s);

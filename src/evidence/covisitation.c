@@ -30,7 +30,6 @@
 #include "evidence/decay.h"
 #include "evidence/sources.h"
 #include "evidence/sums.h"
-#include "retrieval/best.h"
 
 enum { WINDOW = 10, QUERY = 10, FULL = COVISITATION_NEIGHBOURS, KEEP = FULL / 4 * 3 };
 
@@ -264,44 +263,16 @@ static int associate(void *state, const struct evidence_query *q, struct tally *
     return rc;
 }
 
-static const struct tally *sums_of(struct covisitation *s, const struct evidence_query *q,
-                                   struct tally *own)
-{
-    return evidence_sums(EVIDENCE_COVISITATION, s, q, associate, own);
-}
-
 static size_t candidates(void *state, const struct evidence_query *q, size_t k,
                          uint32_t *item)
 {
-    struct tally own = {0};
-    struct best best = {.k = (uint32_t)k};
-    size_t got = 0;
-    best.hit = malloc(k * sizeof *best.hit);
-    if (k == 0 || k > UINT32_MAX || !best.hit)
-        goto out;
-    const struct tally *v = sums_of(state, q, &own);
-    if (!v)
-        goto out;
-    for (uint32_t i = 0; v->n > 0 && i <= v->mask; i++) {
-        uint32_t b = v->slot[i].item;
-        if (b < q->n_items && v->slot[i].sum > 0 && !evidence_skips(q, b))
-            best_offer(&best, (double)v->slot[i].sum, b);
-    }
-    got = evidence_take(&best, item);
-out:
-    tally_release(&own);
-    free(best.hit);
-    return got;
+    return evidence_sums_best(EVIDENCE_COVISITATION, state, q, associate, k, item);
 }
 
 static void score(void *state, const struct evidence_query *q, const uint32_t *item,
                   size_t n, float *out)
 {
-    struct tally own = {0};
-    const struct tally *v = sums_of(state, q, &own);
-    for (size_t i = 0; i < n; i++)
-        out[i] = logf(EPSILON + (v ? tally_sum(v, item[i]) : 0.0F));
-    tally_release(&own);
+    evidence_sums_log(EVIDENCE_COVISITATION, state, q, associate, EPSILON, item, n, out);
 }
 
 /* ---- the row of the table ---- */

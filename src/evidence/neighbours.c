@@ -15,9 +15,10 @@
  *              an item, s with b, of sim(s) m(s)^-MATCH f(s, b) idf(b)^RARE
  *   score(b) = log(EPSILON + v(b) / (SHRINK + sum of sim(s)))
  *
- * with idf(x) = log(1 + sessions / sessions with x), m(s) the smallest i whose r_i is in
- * s, and f(s, b) what is left at b's distance d from that item in s: 1 / (1 + NEAR (d -
- * 1)), times BACKWARD when b stands before it. The user's own sessions are no neighbours.
+ * with idf(x) = log(1 + sessions / (1 + sessions with x)), m(s) the smallest i whose r_i
+ * is in s, and f(s, b) what is left at b's distance d from that item in s: 1 / (1 + NEAR
+ * (d - 1)), times BACKWARD when b stands before it. The user's own sessions are no
+ * neighbours.
  *
  * Memory: at most NEIGHBOURS_SESSIONS of 40 + 4 * NEIGHBOURS_LENGTH bytes, 2 KiB of
  * postings an item, 4 bytes a user. Numbers of sessions may wrap around.
@@ -371,44 +372,16 @@ static int associate(void *state, const struct evidence_query *q, struct tally *
     return rc;
 }
 
-static const struct tally *sums_of(struct neighbours *s, const struct evidence_query *q,
-                                   struct tally *own)
-{
-    return evidence_sums(EVIDENCE_NEIGHBOURS, s, q, associate, own);
-}
-
 static size_t candidates(void *state, const struct evidence_query *q, size_t k,
                          uint32_t *item)
 {
-    struct tally own = {0};
-    struct best best = {.k = (uint32_t)k};
-    size_t got = 0;
-    best.hit = malloc(k * sizeof *best.hit);
-    if (k == 0 || k > UINT32_MAX || !best.hit)
-        goto out;
-    const struct tally *v = sums_of(state, q, &own);
-    if (!v)
-        goto out;
-    for (uint32_t i = 0; v->n > 0 && i <= v->mask; i++) {
-        const uint32_t b = v->slot[i].item;
-        if (b < q->n_items && !evidence_skips(q, b))
-            best_offer(&best, (double)v->slot[i].sum, b);
-    }
-    got = evidence_take(&best, item);
-out:
-    tally_release(&own);
-    free(best.hit);
-    return got;
+    return evidence_sums_best(EVIDENCE_NEIGHBOURS, state, q, associate, k, item);
 }
 
 static void score(void *state, const struct evidence_query *q, const uint32_t *item,
                   size_t n, float *out)
 {
-    struct tally own = {0};
-    const struct tally *v = sums_of(state, q, &own);
-    for (size_t i = 0; i < n; i++)
-        out[i] = logf(EPSILON + (v ? tally_sum(v, item[i]) : 0.0F));
-    tally_release(&own);
+    evidence_sums_log(EVIDENCE_NEIGHBOURS, state, q, associate, EPSILON, item, n, out);
 }
 
 /* ---- the row of the table ---- */
