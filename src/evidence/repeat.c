@@ -12,8 +12,9 @@
  *
  * and a level's rate is shrunk to that of the level above: h_l = (hits + LEVEL) /
  * (trials + LEVEL / h_{l-1}), a gamma prior worth LEVEL hits. An item's own propensity
- * multiplies it: g = (hits + OWN) / (expected + OWN), expected being the sum of the hazards at its trials. The usual time between
- * purchases is the geometric mean over all its buyers, shrunk to that of all items.
+ * multiplies it: g = (hits + OWN) / (expected + OWN), expected being the sum of the
+ * hazards at its trials. The usual time between purchases is the geometric mean over all
+ * its buyers, shrunk to that of all items.
  *
  *   score(i) = log(h_i g_i)                              of an item of the history
  *   score(i) = log((1 - sum of h g) / (number of others)) of any other
@@ -89,32 +90,41 @@ struct had {
 struct past {
     struct had had[REPEAT_ITEMS]; /* newest first */
     uint32_t n;
-    uint32_t events; /* that were looked at */
-    uint32_t again;  /* of them came back to an older one of them */
+    uint32_t events;     /* that were looked at */
+    uint32_t again;      /* of them came back to an older one of them */
+    uint8_t slot[SLOTS]; /* a hash table: place in had + 1; 0: free */
 };
 
-static struct had *past_find(struct past *p, uint8_t *slot, uint32_t item)
+/* The slot of the item, or the free one where it belongs. */
+static uint8_t *past_slot(struct past *p, uint32_t item)
 {
     uint32_t i = item * 2654435769U % SLOTS;
-    while (slot[i] && p->had[slot[i] - 1].item != item)
+    while (p->slot[i] && p->had[p->slot[i] - 1].item != item)
         i = (i + 1) % SLOTS;
-    if (slot[i])
-        return &p->had[slot[i] - 1];
-    if (p->n == REPEAT_ITEMS)
+    return &p->slot[i];
+}
+
+/* The item's place, made when it is new; NULL: there is no room. */
+static struct had *past_find(struct past *p, uint32_t item)
+{
+    uint8_t *slot = past_slot(p, item);
+    if (!*slot && p->n == REPEAT_ITEMS)
         return NULL;
-    p->had[p->n] = (struct had){.item = item, .bought_us = INT64_MIN};
-    slot[i] = (uint8_t)++p->n;
-    return &p->had[p->n - 1];
+    if (!*slot) {
+        p->had[p->n] = (struct had){.item = item, .bought_us = INT64_MIN};
+        *slot = (uint8_t)++p->n;
+    }
+    return &p->had[*slot - 1];
 }
 
 static void past_init(struct past *p, const uint32_t *item, const int64_t *us,
                       const uint8_t *type, uint32_t n)
 {
-    uint8_t slot[SLOTS] = {0};
     const uint32_t end = n > REPEAT_EVENTS ? n - REPEAT_EVENTS : 0;
     p->n = p->again = p->events = 0;
+    memset(p->slot, 0, sizeof p->slot);
     for (uint32_t i = n; i-- > end;) {
-        struct had *had = past_find(p, slot, item[i]);
+        struct had *had = past_find(p, item[i]);
         if (!had)
             continue;
         const uint8_t t = type ? type[i] : EVENT_VIEW;
@@ -337,22 +347,14 @@ static void score(void *state, const struct evidence_query *q, const uint32_t *i
                   size_t n, float *out)
 {
     struct forecast f;
-    uint8_t slot[SLOTS] = {0};
     float log_p[REPEAT_ITEMS];
     foresee(state, q, &f);
     const float other = logf(f.other);
-    for (uint32_t r = 0; r < f.past.n; r++) {
-        uint32_t i = f.past.had[r].item * 2654435769U % SLOTS;
-        while (slot[i])
-            i = (i + 1) % SLOTS;
-        slot[i] = (uint8_t)(r + 1);
+    for (uint32_t r = 0; r < f.past.n; r++)
         log_p[r] = logf(f.p[r]);
-    }
-    for (size_t j = 0; j < n; j++) {
-        uint32_t i = item[j] * 2654435769U % SLOTS;
-        while (slot[i] && f.past.had[slot[i] - 1].item != item[j])
-            i = (i + 1) % SLOTS;
-        out[j] = slot[i] ? log_p[slot[i] - 1] : other;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t at = *past_slot(&f.past, item[i]);
+        out[i] = at ? log_p[at - 1] : other;
     }
 }
 
