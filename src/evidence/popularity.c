@@ -217,9 +217,6 @@ static bool walk(const struct panel *p, const struct evidence_query *q, uint32_t
         }
         if (!more || (best->n == best->k && best->hit[0].score >= ceiling))
             return true;
-        for (uint32_t e = 0; e < EXPERTS; e++)
-            if (p->counter[e] && d + 1 == COUNTER_TOP)
-                return false;
     }
     return false;
 }
