@@ -6,28 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/status.h"
+#include "evidence/sources.h"
 
 void counter_release(struct counter *c)
 {
     free(c->count);
     *c = (struct counter){0};
-}
-
-static int grow_table(struct counter *c, uint32_t item)
-{
-    if (item < c->cap)
-        return 0;
-    size_t cap = c->cap ? c->cap : 1024;
-    while (cap <= item)
-        cap *= 2;
-    double *count = cap > UINT32_MAX ? NULL : reallocarray(c->count, cap, sizeof *count);
-    if (!count)
-        return PENCHANT_ENOMEM;
-    memset(count + c->cap, 0, (cap - c->cap) * sizeof *count);
-    c->count = count;
-    c->cap = (uint32_t)cap;
-    return 0;
 }
 
 static bool before(double count, uint32_t item, double other_count, uint32_t other)
@@ -90,8 +74,10 @@ static void halve_all(struct counter *c, int shift)
 int counter_add(struct counter *c, uint32_t item, double weight, int64_t ts_us)
 {
     int shift;
-    if (grow_table(c, item))
+    double *count = evidence_grow(c->count, &c->cap, sizeof *count, item);
+    if (!count)
         return PENCHANT_ENOMEM;
+    c->count = count;
     const double w = decay_unit(&c->decay, ts_us, &shift) * weight;
     if (shift)
         halve_all(c, shift);

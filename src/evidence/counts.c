@@ -2,7 +2,6 @@
 #include "evidence/counts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "evidence/sources.h"
 
@@ -31,30 +30,15 @@ void counts_free(struct counts *c)
     free(c);
 }
 
-static int grow(struct counts *c, uint32_t item)
-{
-    size_t cap = c->cap ? c->cap : 1024;
-    while (cap <= item)
-        cap *= 2;
-    if (cap > UINT32_MAX)
-        return PENCHANT_ENOMEM;
-    uint32_t *events = reallocarray(c->events, cap, sizeof *events);
-    if (!events)
-        return PENCHANT_ENOMEM;
-    memset(events + c->cap, 0, (cap - c->cap) * sizeof *events);
-    c->events = events;
-    c->cap = (uint32_t)cap;
-    return PENCHANT_OK;
-}
-
 int counts_add(struct counts *c, uint32_t item)
 {
     pthread_rwlock_wrlock(&c->lock);
-    const int rc = item < c->cap ? PENCHANT_OK : grow(c, item);
-    if (!rc && c->events[item] < UINT32_MAX)
-        c->events[item]++;
+    uint32_t *events = evidence_grow(c->events, &c->cap, sizeof *events, item);
+    c->events = events ? events : c->events;
+    if (events && events[item] < UINT32_MAX)
+        events[item]++;
     pthread_rwlock_unlock(&c->lock);
-    return rc;
+    return events ? PENCHANT_OK : PENCHANT_ENOMEM;
 }
 
 void counts_novelty(struct counts *c, const uint32_t *item, size_t n, float *out)

@@ -166,6 +166,21 @@ int evidence_lock_init(pthread_rwlock_t *lock)
     return rc;
 }
 
+void *evidence_grow(void *array, uint32_t *cap, size_t size, uint32_t at)
+{
+    if (at < *cap)
+        return array;
+    size_t want = *cap ? *cap : 1024;
+    while (want <= at)
+        want *= 2;
+    char *more = want > UINT32_MAX ? NULL : reallocarray(array, want, size);
+    if (!more)
+        return NULL;
+    memset(more + *cap * size, 0, (want - *cap) * size);
+    *cap = (uint32_t)want;
+    return more;
+}
+
 size_t evidence_take(struct best *best, uint32_t *item)
 {
     best_sort(best);

@@ -81,23 +81,6 @@ struct neighbours {
 
 /* ---- taking events in ---- */
 
-/* Room for element `at` of an array of elements of `size` bytes; new ones are zero. */
-static int grow(void **array, uint32_t *cap, size_t size, uint32_t at)
-{
-    if (at < *cap)
-        return 0;
-    size_t want = *cap ? *cap : 1024;
-    while (want <= at)
-        want *= 2;
-    char *more = want > UINT32_MAX ? NULL : reallocarray(*array, want, size);
-    if (!more)
-        return PENCHANT_ENOMEM;
-    memset(more + *cap * size, 0, (want - *cap) * size);
-    *array = more;
-    *cap = (uint32_t)want;
-    return 0;
-}
-
 static int postings_add(struct postings *p, uint32_t number)
 {
     if (p->n == POSTINGS) {
@@ -145,12 +128,12 @@ static struct session *present_session(const struct neighbours *s,
 static struct session *begin_session(struct neighbours *s, const struct evidence_event *e)
 {
     const uint32_t number = s->n, at = number % SESSIONS;
-    void *table = s->session;
-    const int rc = grow(&table, &s->cap_sessions, sizeof *s->session, at);
-    s->session = table;
-    if (rc)
+    struct session *table =
+        evidence_grow(s->session, &s->cap_sessions, sizeof *table, at);
+    if (!table)
         return NULL;
-    struct session *new = &s->session[at];
+    s->session = table;
+    struct session *new = &table[at];
     new->number = number;
     new->user = e->user;
     new->n = 0;
@@ -194,14 +177,12 @@ static bool session_has(const struct session *x, uint32_t item)
 
 static int observe_locked(struct neighbours *s, const struct evidence_event *e)
 {
-    void *with = s->with, *open = s->open;
-    int rc = grow(&with, &s->cap_items, sizeof *s->with, e->item);
-    s->with = with;
-    if (!rc)
-        rc = grow(&open, &s->cap_users, sizeof *s->open, e->user);
-    s->open = open;
-    if (rc)
-        return rc;
+    struct postings *with = evidence_grow(s->with, &s->cap_items, sizeof *with, e->item);
+    s->with = with ? with : s->with;
+    uint32_t *open = evidence_grow(s->open, &s->cap_users, sizeof *open, e->user);
+    s->open = open ? open : s->open;
+    if (!with || !open)
+        return PENCHANT_ENOMEM;
     bool late, added;
     struct session *x = present_session(s, e, &late);
     if (late)

@@ -219,23 +219,6 @@ static double hazard(const struct repeat *s, const size_t at[LEVELS])
 
 /* ---- taking events in ---- */
 
-static int grow_table(struct repeat *s, uint32_t item)
-{
-    if (item < s->cap)
-        return 0;
-    size_t cap = s->cap ? s->cap : 1024;
-    while (cap <= item)
-        cap *= 2;
-    struct habit *more =
-        cap > UINT32_MAX ? NULL : reallocarray(s->item, cap, sizeof *more);
-    if (!more)
-        return PENCHANT_ENOMEM;
-    memset(more + s->cap, 0, (cap - s->cap) * sizeof *more);
-    s->item = more;
-    s->cap = (uint32_t)cap;
-    return 0;
-}
-
 static void count_trial(struct repeat *s, const struct past *p, uint32_t rank,
                         const struct evidence_event *e)
 {
@@ -284,14 +267,15 @@ static int observe(void *state, const struct evidence_event *e)
     for (uint32_t r = 0; r < p.n; r++)
         most = p.had[r].item > most ? p.had[r].item : most;
     pthread_rwlock_wrlock(&s->lock);
-    const int rc = grow_table(s, most);
-    for (uint32_t r = 0; !rc && r < p.n; r++)
+    struct habit *habit = evidence_grow(s->item, &s->cap, sizeof *habit, most);
+    s->item = habit ? habit : s->item;
+    for (uint32_t r = 0; habit && r < p.n; r++)
         count_trial(s, &p, r, e);
-    for (uint32_t r = 0; !rc && r < p.n; r++)
+    for (uint32_t r = 0; habit && r < p.n; r++)
         if (p.had[r].item == e->item)
             count_gap(s, &p.had[r], e);
     pthread_rwlock_unlock(&s->lock);
-    return rc;
+    return habit ? PENCHANT_OK : PENCHANT_ENOMEM;
 }
 
 /* ---- answering ---- */

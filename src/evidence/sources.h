@@ -27,6 +27,13 @@ static inline float evidence_liking_share(const struct evidence_query *q, uint32
    cannot hold the events up. 0 or an errno. */
 int evidence_lock_init(pthread_rwlock_t *lock);
 
+/*
+ * An array of *cap elements of `size` bytes with room for element `at`: the same one, or
+ * a larger one in its place (*cap grows, by doubling) whose new elements are zero. NULL:
+ * out of memory, and the old one stays as it was.
+ */
+void *evidence_grow(void *array, uint32_t *cap, size_t size, uint32_t at);
+
 /* The k best of the offered items into item[]; sorts the heap. */
 struct best;
 size_t evidence_take(struct best *best, uint32_t *item);
