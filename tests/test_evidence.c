@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decay, popularity, the sequence source, the table as a whole, and the fitted weights. */
+/* Decay, popularity, the sequence source, and the table as a whole. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -268,7 +268,7 @@ static void test_evidence__candidates_are_a_union_and_scores_a_weighted_sum(void
         assert_float_equal(out[i], 0.5F * pop[i], 1e-6);
     w.w[EVIDENCE_POPULARITY] = 0; /* a source without weight brings nobody */
     blend_plain(&w, &terms);
-    assert_int_equal(blend_candidates(&terms, &e, &q, 8, item), 3);
+    assert_int_equal(evidence_candidates(&e, terms.mask, &q, 8, item), 3);
     evidence_release(&e);
 }
 
@@ -321,36 +321,6 @@ static void test_evidence__sums_are_kept_for_a_query(void **unused)
     evidence_release(&e);
 }
 
-/* ---- weights ---- */
-
-static void test_evidence__weights_survive_a_note(void **unused)
-{
-    (void)unused;
-    struct evidence_weights
-        w = {.w = {[EVIDENCE_SEQUENCE] = 1.0F, [EVIDENCE_COVISITATION] = 0.1F}},
-        back;
-    char text[200];
-    evidence_weights_format(&w, text, sizeof text);
-    assert_int_equal(evidence_weights_parse(text, &back, NULL), 0);
-    assert_memory_equal(&w, &back, sizeof w);
-    assert_int_equal(evidence_weights_parse("sequence:1,friends:3", &back, NULL), 0);
-    assert_true(back.w[EVIDENCE_SEQUENCE] == 1 && back.w[EVIDENCE_COVISITATION] == 0);
-    static const char *const bad[] = {"",
-                                      "sequence",
-                                      "sequence:",
-                                      "sequence:x",
-                                      ":1",
-                                      "sequence:1,",
-                                      "sequence:nan",
-                                      "sequence:1;popularity:1",
-                                      "sequence:inf"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(evidence_weights_parse(bad[i], &back, NULL), PENCHANT_EINVALID);
-    char small[8];
-    evidence_weights_format(&w, small, sizeof small); /* cut short, still a string */
-    assert_in_range(strlen(small), 1, 7);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,7 +333,6 @@ int main(void)
         cmocka_unit_test(test_evidence__names_become_masks),
         cmocka_unit_test(test_evidence__candidates_are_a_union_and_scores_a_weighted_sum),
         cmocka_unit_test(test_evidence__sums_are_kept_for_a_query),
-        cmocka_unit_test(test_evidence__weights_survive_a_note),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

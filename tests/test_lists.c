@@ -210,17 +210,21 @@ static void leave_model_of(const char *dir, uint64_t seed, uint32_t n_items,
     rng_init(&r, seed, 7);
     for (size_t i = 0; i < m->n_params; i++)
         m->param[i] += 0.3F * rng_normal(&r);
-    char path[128], weights[128];
-    evidence_weights_format(w, weights, sizeof weights);
+    char path[128];
+    struct blend blend;
+    struct checkpoint_extra extra[BLEND_EXTRAS];
+    if (w)
+        blend_constant(&blend, w);
+    const size_t n_extras = w ? blend_extras(&blend, extra) : 0;
     const struct checkpoint_note note[] = {{NOTE_PRESET, "sasrec"},
-                                           {NOTE_EVIDENCE, weights},
                                            {NOTE_NDCG, "0.125"},
                                            {NOTE_TRAINED_US, "1700000000000000"},
                                            {NOTE_TRAINED_SEQ, "77"}};
     snprintf(path, sizeof path, "%s/" SNAPSHOT_DIR, dir);
     assert_int_equal(files_make_dir(path, NULL), PENCHANT_OK);
     snprintf(path, sizeof path, "%s/" SNAPSHOT_FILE, dir);
-    assert_int_equal(checkpoint_save(path, m, note, 5, NULL, 0, NULL), PENCHANT_OK);
+    assert_int_equal(checkpoint_save(path, m, note, 4, extra, n_extras, NULL),
+                     PENCHANT_OK);
     model_free(m);
 }
 
@@ -729,6 +733,12 @@ static void test_lists__a_new_model_is_picked_up_and_a_damaged_one_is_not(void *
     assert_false(same(first, second));
     assert_int_equal(penchant_status(p, &status, NULL), PENCHANT_OK);
     assert_int_equal(status.model_version, 2);
+
+    leave_model_of(folder, 6, ITEMS, NULL); /* nothing says how to weigh the sources */
+    engine_snapshot_refresh(p);
+    struct penchant_list *unweighed = ask_for(p, "u5", 10);
+    assert_true(same(second, unweighed));
+    penchant_list_free(unweighed);
 
     char path[128];
     snprintf(path, sizeof path, "%s/" SNAPSHOT_FILE, folder);

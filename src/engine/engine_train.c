@@ -113,12 +113,8 @@ static int save(struct training *t, const char *path, const struct model *m,
     struct notes n = {.n = 0};
     struct checkpoint_extra
         extra[BLEND_EXTRAS + SEGMENTS_EXTRAS + OUTLOOK_EXTRAS + CONTENT_EXTRAS];
-    struct evidence_weights w;
-    char weights[NOTE_TEXT], name[32];
+    char name[32];
     note_training(&n, t);
-    blend_summary(b, &w);
-    evidence_weights_format(&w, weights, sizeof weights);
-    add_note(&n, NOTE_EVIDENCE, "%s", weights);
     add_note(&n, NOTE_NDCG, "%.6f", fit->blend.ndcg10);
     for (int s = 0; s < EVIDENCE_SOURCES; s++) {
         snprintf(name, sizeof name, NOTE_NDCG ".%s", evidence_sources[s]->name);

@@ -31,20 +31,14 @@ static void snapshot_free(struct snapshot *s)
     free(s);
 }
 
-/* A checkpoint without a blend has constant weights as a note. */
+/* Every model that is served has one: without it the sources cannot be weighed. */
 static int read_blend(struct snapshot *s, const char *path, struct penchant_error *err)
 {
-    char text[512];
-    struct evidence_weights w;
-    int rc = blend_load(&s->blend, path, err);
+    const int rc = blend_load(&s->blend, path, err);
     if (rc != PENCHANT_ENOTFOUND)
         return rc;
-    rc = checkpoint_note(path, NOTE_EVIDENCE, text, sizeof text, err);
-    if (!rc)
-        rc = evidence_weights_parse(text, &w, err);
-    if (!rc)
-        blend_constant(&s->blend, &w);
-    return rc;
+    return error_set(err, PENCHANT_EVERSION,
+                     "%s: its blend is missing or of another version; train anew", path);
 }
 
 static int read_notes(struct snapshot *s, const char *path, struct penchant_error *err)

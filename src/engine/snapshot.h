@@ -14,7 +14,6 @@
 #include "retrieval/topk.h"
 
 /* Notes of a checkpoint (model/checkpoint.h) that the engine writes and reads. */
-#define NOTE_EVIDENCE   "evidence" /* blend_summary(), as evidence_weights_format() */
 #define NOTE_PRESET     "preset"
 #define NOTE_LOSS       "loss"
 #define NOTE_DROPOUT    "dropout"

@@ -2,8 +2,6 @@
 /* The table of sources, and what is done with all of them together. */
 #include "evidence/evidence.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,44 +103,6 @@ size_t evidence_candidates(struct evidence *e, uint32_t mask,
     }
     tally_release(&seen);
     return n;
-}
-
-/* ---- notes ---- */
-
-void evidence_weights_format(const struct evidence_weights *w, char *text, size_t n)
-{
-    size_t at = 0;
-    if (n > 0)
-        text[0] = '\0';
-    for (int s = 0; s < EVIDENCE_SOURCES && at < n; s++) {
-        int len = snprintf(text + at, n - at, "%s%s:%.9g", s ? "," : "",
-                           evidence_sources[s]->name, (double)w->w[s]);
-        at += len > 0 ? (size_t)len : 0;
-    }
-}
-
-int evidence_weights_parse(const char *text, struct evidence_weights *w,
-                           struct penchant_error *err)
-{
-    struct evidence_weights read = {0};
-    for (const char *at = text;; at++) {
-        size_t len = strcspn(at, ":,");
-        char *end = NULL;
-        float value = at[len] == ':' ? strtof(at + len + 1, &end) : NAN;
-        if (len == 0 || !end || end == at + len + 1 || (*end != ',' && *end != '\0') ||
-            !(value >= -1e6F && value <= 1e6F))
-            return error_set(err, PENCHANT_EINVALID,
-                             "\"%.60s\" is not a list of source:weight", text);
-        for (int s = 0; s < EVIDENCE_SOURCES; s++)
-            if (strlen(evidence_sources[s]->name) == len &&
-                memcmp(evidence_sources[s]->name, at, len) == 0)
-                read.w[s] = value;
-        at = end;
-        if (*at == '\0')
-            break;
-    }
-    *w = read;
-    return PENCHANT_OK;
 }
 
 /* ---- what the sources share ---- */

@@ -145,11 +145,4 @@ int evidence_parse(const char *names, uint32_t *mask, struct penchant_error *err
 size_t evidence_candidates(struct evidence *e, uint32_t mask,
                            const struct evidence_query *q, size_t k_each, uint32_t *item);
 
-/* "sequence:1,covisitation:0.5" and back, for checkpoint notes. An unknown name is
-   ignored (another version wrote it); text that is not of this form is PENCHANT_EINVALID.
- */
-void evidence_weights_format(const struct evidence_weights *w, char *text, size_t n);
-int evidence_weights_parse(const char *text, struct evidence_weights *w,
-                           struct penchant_error *err);
-
 #endif
