@@ -101,7 +101,7 @@ static int take_thoroughly(struct gathered *c, struct penchant *p,
     if (passing <= c->room) {
         take_in_order(c, q, c->room);
     } else {
-        c->n = blend_candidates(t, &p->evidence, q, c->each, c->item);
+        c->n = evidence_candidates(&p->evidence, t->mask, q, c->each, c->item);
         for (size_t i = 0; i < c->n; i++)
             skip[c->item[i] / 64] |= 1ULL << (c->item[i] % 64);
         if (c->n < k) {
@@ -124,7 +124,7 @@ static int take_candidates(struct gathered *c, struct penchant *p,
 {
     if (!f->in_category && q->n_indexed <= q->n_items) {
         q->skip = p->catalog.unlistable;
-        c->n = blend_candidates(t, &p->evidence, q, c->each, c->item);
+        c->n = evidence_candidates(&p->evidence, t->mask, q, c->each, c->item);
         q->skip = NULL;
         take_passing(c, p, f);
         if (c->n >= k)

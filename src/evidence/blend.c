@@ -271,9 +271,3 @@ void blend_score(const struct blend_terms *t, struct evidence *e,
         blend_add(&t->term[s], scratch, novelty, n, out);
     }
 }
-
-size_t blend_candidates(const struct blend_terms *t, struct evidence *e,
-                        const struct evidence_query *q, size_t k_each, uint32_t *item)
-{
-    return evidence_candidates(e, t->mask, q, k_each, item);
-}

@@ -107,10 +107,6 @@ void blend_score(const struct blend_terms *t, struct evidence *e,
                  const struct evidence_query *q, const uint32_t *item, size_t n,
                  float *out, float *scratch);
 
-/* As evidence_candidates(), of the sources that take part. */
-size_t blend_candidates(const struct blend_terms *t, struct evidence *e,
-                        const struct evidence_query *q, size_t k_each, uint32_t *item);
-
 /* To a checkpoint, as tensors "blend.*" that borrow from the blend, and back. A source
    that the checkpoint does not know gets its default weight. PENCHANT_ENOTFOUND: it has
    no blend, or that of another version; ECORRUPT: a damaged one. */

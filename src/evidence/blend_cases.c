@@ -49,10 +49,8 @@ int blend_cases_add(struct blend_cases *c, const float context[BLEND_CONTEXTS],
 {
     if (n > BLEND_MOST_CANDIDATES)
         return PENCHANT_ELIMIT;
-    if (c->n_rows + n > BLEND_MOST_ROWS) {
-        c->n_left_out++;
+    if (c->n_rows + n > BLEND_MOST_ROWS)
         return PENCHANT_OK;
-    }
     if (target < n) {
         const int rc = make_room(c, n);
         if (rc)

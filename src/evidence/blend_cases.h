@@ -6,7 +6,7 @@
  *
  * A case whose target is no candidate is a miss under every blend and is only counted.
  * Memory: 4 (EVIDENCE_SOURCES + 1) bytes for each candidate of the others, of which
- * BLEND_MOST_ROWS are kept in all (cases past that are left out, and counted as such).
+ * BLEND_MOST_ROWS are kept in all (cases past that are left out).
  *
  * Not thread-safe; nothing here depends on anything but its arguments.
  */
@@ -35,7 +35,6 @@ struct blend_case {
 
 struct blend_cases {
     uint64_t n[4];        /* cases by their flags, misses included */
-    uint64_t n_left_out;  /* for want of room */
     uint64_t n_asked;     /* by blend_cases_add_query() */
     struct blend_case *c; /* (n_kept) those whose target is a candidate */
     uint64_t n_kept;
