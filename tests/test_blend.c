@@ -241,7 +241,8 @@ static void test_blend__one_source_serves_where_the_others_are_noise(void **stat
         draw(&c, only_a, ABC, 200, seed);
         assert_int_equal(blend_fit(&b, &c, ABC, BLEND_ALL, pool, &r), 0);
         const struct blend_part_of choosing = {.c = &c, .of = BLEND_WEIGHS, .flags = 0};
-        const struct blend_worth w = blend_worth(&b, &choosing, ABC);
+        struct blend_worth w;
+        assert_int_equal(blend_worth(&b, &choosing, ABC, &w), 0);
         assert_true(fabs(w.ndcg10 - r.blend.ndcg10) < 1e-9);
         for (int s = 0; s < S; s++) { /* never worse than any source alone */
             const struct blend_worth *one = &r.alone[s];
@@ -358,7 +359,9 @@ static void test_blend__sources_may_be_missing_or_constant(void **state)
     const struct evidence_weights none = {.w = {0}}; /* ties are against the target */
     const struct blend_part_of every = {.c = &c};
     blend_constant(&b, &none);
-    assert_true(blend_worth(&b, &every, AB).hr20 == 0);
+    struct blend_worth w;
+    assert_int_equal(blend_worth(&b, &every, AB, &w), 0);
+    assert_true(w.hr20 == 0);
     assert_int_equal(blend_fit(&b, &c, 1U << B, BLEND_ALL, pool, &r), 0); /* the mask */
     assert_true(r.is_single && b.part[A].w[0][0] == 0 && b.part[B].w[0][0] > 0);
     blend_cases_release(&c);

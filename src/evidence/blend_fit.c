@@ -197,18 +197,20 @@ static struct blend alone(const struct fitting *f, int s)
     return b;
 }
 
-/* The best single source into *best; the NDCG@10 that a blend must not be below. */
-static double judge_alone(const struct fitting *f, struct blend *best,
-                          struct blend_report *report)
+/* The best single source into *best; the NDCG@10 that a blend must not be below into
+   *bar. */
+static int judge_alone(const struct fitting *f, struct blend *best, double *bar,
+                       struct blend_report *report)
 {
     int top = 0;
-    double bar = 0;
+    *bar = 0;
     for (int s = 0; s < S; s++) {
         if (!(f->mask >> s & 1))
             continue;
         const struct blend one = alone(f, s);
-        report->alone[s] = blend_worth(&one, &f->choosing, 1U << s);
-        bar = fmax(bar, report->alone[s].ndcg10);
+        if (blend_worth(&one, &f->choosing, 1U << s, &report->alone[s]))
+            return PENCHANT_ENOMEM;
+        *bar = fmax(*bar, report->alone[s].ndcg10);
         if (!(f->mask >> top & 1) ||
             worth_of(&report->alone[s]) > worth_of(&report->alone[top]))
             top = s;
@@ -216,17 +218,19 @@ static double judge_alone(const struct fitting *f, struct blend *best,
     *best = alone(f, top);
     report->blend = report->alone[top];
     report->is_single = true;
-    return bar;
+    return PENCHANT_OK;
 }
 
 static int choose(struct fitting *f, struct blend *best, struct blend_report *report)
 {
-    const double bar = judge_alone(f, best, report);
+    double bar;
+    if (judge_alone(f, best, &bar, report))
+        return PENCHANT_ENOMEM;
     const bool several = f->mask & (f->mask - 1);
     for (size_t i = 0; several && i < sizeof forms / sizeof *forms; i++) {
-        if (fit_form(f, &forms[i]))
+        struct blend_worth w;
+        if (fit_form(f, &forms[i]) || blend_worth(&f->b, &f->choosing, f->mask, &w))
             return PENCHANT_ENOMEM;
-        const struct blend_worth w = blend_worth(&f->b, &f->choosing, f->mask);
         if (w.ndcg10 < bar || worth_of(&w) <= worth_of(&report->blend))
             continue;
         *best = f->b;
@@ -247,16 +251,18 @@ static void divide(struct blend *b, double temperature)
             b->part[s].w[i / BLEND_CONTEXTS][i % BLEND_CONTEXTS] /= (float)temperature;
 }
 
-static double loss_at(const struct fitting *f, const struct blend *b, double exponent)
+static double loss_at(struct fitting *f, const struct blend *b, double exponent)
 {
     struct blend trial = *b;
     divide(&trial, exp2(exponent));
-    return blend_mean_loss(&trial, &f->choosing, f->mask, f->pool, NULL);
+    const double loss = blend_mean_loss(&trial, &f->choosing, f->mask, f->pool, NULL);
+    f->failed |= loss < 0;
+    return loss;
 }
 
 /* Golden section over the logarithm: the loss is convex in 1 / temperature, so it has
    one valley. */
-static double find_temperature(const struct fitting *f, const struct blend *b)
+static double find_temperature(struct fitting *f, const struct blend *b)
 {
     const double ratio = (sqrt(5) - 1) / 2;
     double low = -6, high = 6;
@@ -280,8 +286,7 @@ static double find_temperature(const struct fitting *f, const struct blend *b)
     return exp2((low + high) / 2);
 }
 
-static void calibrate(const struct fitting *f, struct blend *b,
-                      struct blend_report *report)
+static int calibrate(struct fitting *f, struct blend *b, struct blend_report *report)
 {
     const uint64_t all = blend_count(&f->choosing);
     uint64_t covered = 0;
@@ -293,8 +298,9 @@ static void calibrate(const struct fitting *f, struct blend *b,
         report->temperature = find_temperature(f, b);
         divide(b, report->temperature);
     }
-    report->loss = blend_mean_loss(b, &f->choosing, f->mask, f->pool, NULL);
+    report->loss = loss_at(f, b, 0);
     report->error = blend_calibration_error(b, &f->choosing, f->mask);
+    return f->failed || report->error < 0 ? PENCHANT_ENOMEM : PENCHANT_OK;
 }
 
 /* ---- the whole ---- */
@@ -338,9 +344,10 @@ int blend_fit(struct blend *out, const struct blend_cases *c, uint32_t mask, int
         return rc;
     }
     rc = choose(&f, out, report);
+    if (!rc)
+        rc = calibrate(&f, out, report);
     if (rc)
         return rc;
-    calibrate(&f, out, report);
     for (int s = 0; s < S; s++) /* those that never differed: nothing is known of them */
         if ((mask & ~f.mask) >> s & 1)
             out->part[s].w[0][0] = evidence_sources[s]->unfitted;

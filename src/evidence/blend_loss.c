@@ -147,11 +147,9 @@ double blend_mean_loss(const struct blend *b, const struct blend_part_of *p,
     w.score = malloc(CHUNKS * w.longest * sizeof *w.score);
     if (gradient)
         w.gradient = calloc((size_t)CHUNKS * BLEND_PARAMS, sizeof *w.gradient);
-    if (!w.score || (gradient && !w.gradient)) {
-        free(w.score);
-        return -1;
-    }
-    pool_run(pool, sum_chunk, &w, CHUNKS);
+    const bool ready = w.score && (w.gradient || !gradient);
+    if (ready)
+        pool_run(pool, sum_chunk, &w, CHUNKS);
     for (int chunk = 0; chunk < CHUNKS; chunk++) {
         loss += w.loss[chunk];
         n += w.n[chunk];
@@ -160,19 +158,23 @@ double blend_mean_loss(const struct blend *b, const struct blend_part_of *p,
         gradient[i % BLEND_PARAMS] += w.gradient[i] / (double)n;
     free(w.score);
     free(w.gradient);
+    if (!ready)
+        return -1;
     return n ? loss / (double)n : 0;
 }
 
 /* ---- what it is worth ---- */
 
-struct blend_worth blend_worth(const struct blend *b, const struct blend_part_of *p,
-                               uint32_t mask)
+int blend_worth(const struct blend *b, const struct blend_part_of *p, uint32_t mask,
+                struct blend_worth *out)
 {
     const struct blend_cases *c = p->c;
     const double n = (double)blend_count(p);
     struct blend_worth worth = {0};
     float *score = malloc(longest_case(c) * sizeof *score);
-    for (uint64_t i = 0; score && i < c->n_kept; i++) {
+    if (!score)
+        return PENCHANT_ENOMEM;
+    for (uint64_t i = 0; i < c->n_kept; i++) {
         const struct blend_case *one = &c->c[i];
         struct blend_terms t;
         if (!blend_takes(p, one))
@@ -186,7 +188,8 @@ struct blend_worth blend_worth(const struct blend *b, const struct blend_part_of
         worth.hr20 += rank < 20 ? 1 / n : 0;
     }
     free(score);
-    return worth;
+    *out = worth;
+    return PENCHANT_OK;
 }
 
 double blend_calibration_error(const struct blend *b, const struct blend_part_of *p,

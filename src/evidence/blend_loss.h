@@ -29,9 +29,9 @@ struct blend_worth {
 };
 
 /* What the blend is worth on the cases taken, misses included; equal scores rank against
-   the target. */
-struct blend_worth blend_worth(const struct blend *b, const struct blend_part_of *p,
-                               uint32_t mask);
+   the target. 0 or PENCHANT_ENOMEM. */
+int blend_worth(const struct blend *b, const struct blend_part_of *p, uint32_t mask,
+                struct blend_worth *out);
 
 /* Expected calibration error over 15 bins of the probabilities of 1 % and more (Naeini,
    Cooper and Hauskrecht 2015), where what came was a candidate. Negative: out of memory. */
