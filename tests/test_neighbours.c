@@ -2,6 +2,7 @@
 /* Neighbouring sessions against a direct computation from the whole log; bounds. */
 #include "evidence_fixture.h"
 
+#include "behaviour/event.h"
 #include "evidence/neighbours.h"
 
 static const struct evidence_source *const source = &evidence_neighbours;
@@ -27,7 +28,7 @@ static void plain_add(struct plain *p, const struct fixture_log *l, uint32_t at)
     uint32_t i = 0;
     while (x && i < x->n && x->item[i] != l->item[at])
         i++;
-    if (!x || (l->clock && l->ts_us[at] - x->last_us > EVIDENCE_SESSION_GAP_US) ||
+    if (!x || (l->clock && l->ts_us[at] - x->last_us > EVENT_SESSION_GAP_US) ||
         (i == x->n && x->n == NEIGHBOURS_LENGTH)) {
         x = &p->session[p->n++];
         *x = (struct plain_session){.user = l->user[at]};
@@ -73,7 +74,7 @@ static uint32_t plain_asked(const struct fixture_log *l, const struct fixture_pa
     uint32_t n = 0;
     for (uint32_t i = past->n; i-- > 0 && n < NEIGHBOURS_QUERY;) {
         if (l->clock && i + 1 < past->n &&
-            past->us[i + 1] - past->us[i] > EVIDENCE_SESSION_GAP_US)
+            past->us[i + 1] - past->us[i] > EVENT_SESSION_GAP_US)
             break;
         bool known = false;
         for (uint32_t j = 0; j < n; j++)
@@ -281,9 +282,9 @@ static void test_neighbours__a_pause_begins_a_session(void **unused)
     for (int clock = 0; clock < 2; clock++) {
         struct evidence_options o = {.has_clock = clock};
         void *s = source->create(&o);
-        visit(s, 0, path, 2, FIXTURE_DAY, EVIDENCE_SESSION_GAP_US + 1);
+        visit(s, 0, path, 2, FIXTURE_DAY, EVENT_SESSION_GAP_US + 1);
         assert_int_equal(after(s, 9, 1, 2) == logf(NEIGHBOURS_EPSILON), clock);
-        visit(s, 1, path, 2, FIXTURE_DAY, EVIDENCE_SESSION_GAP_US);
+        visit(s, 1, path, 2, FIXTURE_DAY, EVENT_SESSION_GAP_US);
         assert_true(after(s, 9, 1, 2) > logf(NEIGHBOURS_EPSILON));
         source->destroy(s);
     }

@@ -2,6 +2,7 @@
 /* The mixture of popularities against counts that are shrunk event by event. */
 #include "evidence_fixture.h"
 
+#include "behaviour/event.h"
 #include "evidence/popularity.h"
 
 static const struct evidence_source *const source = &evidence_popularity;
@@ -73,9 +74,8 @@ static int plain_who(const struct plain *x, const struct fixture_past *p, int64_
 {
     if (p->n == 0)
         return POPULARITY_NEWCOMER;
-    return x->clock && now - p->us[p->n - 1] > EVIDENCE_SESSION_GAP_US
-               ? POPULARITY_RETURNING
-               : POPULARITY_PRESENT;
+    return x->clock && now - p->us[p->n - 1] > EVENT_SESSION_GAP_US ? POPULARITY_RETURNING
+                                                                    : POPULARITY_PRESENT;
 }
 
 static int counter_of(const struct plain *x, int e, int64_t now)

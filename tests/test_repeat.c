@@ -2,6 +2,7 @@
 /* Repeats against a direct count over all trials of a log; what a shop's habits do. */
 #include "evidence_fixture.h"
 
+#include "behaviour/event.h"
 #include "evidence/repeat.h"
 
 static const struct evidence_source *const source = &evidence_repeat;
@@ -145,7 +146,7 @@ static void plain_observe(struct plain *x, const struct fixture_log *l, uint32_t
         return;
     for (uint32_t i = p.n; i-- > 0;) /* the newest purchase of it */
         if (p.item[i] == l->item[at] && p.type[i] == EVENT_PURCHASE) {
-            if (l->ts_us[at] - p.us[i] < EVIDENCE_SESSION_GAP_US)
+            if (l->ts_us[at] - p.us[i] < EVENT_SESSION_GAP_US)
                 return;
             const double gap = seconds(l->ts_us[at] - p.us[i]);
             x->gap_sum[l->item[at]] += gap;

@@ -36,6 +36,13 @@ bool event_type_wanted(uint32_t type)
     return type >= EVENT_KNOWN_TYPES || type_wanted[type];
 }
 
+float event_type_weight(uint32_t type)
+{
+    if (type == EVENT_PURCHASE)
+        return 3.0F;
+    return type == EVENT_CART || type == EVENT_WISH ? 2.0F : 1.0F;
+}
+
 static bool is_rated(uint32_t type, double value)
 {
     return type == EVENT_REVIEW && value >= 1 && value <= 5;

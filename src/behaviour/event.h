@@ -38,6 +38,9 @@ enum { EVENT_MAX_TYPES = 256, EVENT_NAME_MAX = 64, EVENT_TEXT_MAX = 4096 };
 /* The first microsecond of 1990: what lies before is a position and no time. */
 #define EVENT_CLOCK_MIN_US INT64_C(631152000000000)
 
+/* After such a pause the next event of a user begins a new session. */
+#define EVENT_SESSION_GAP_US INT64_C(1800000000)
+
 struct event {
     uint64_t seq; /* 1, 2, .. in log order; 0 before it is numbered */
     int64_t ts_us;
@@ -48,8 +51,7 @@ struct event {
     const char *session;        /* NULL: none */
     const char *recommendation; /* NULL: none */
     const char *extra;          /* behaviour/extra.h; NULL: none */
-    const char *query,
-        *text; /* of `extra`, where a reader has taken it apart; else NULL */
+    const char *query, *text;   /* of `extra`, where a reader took it apart; else NULL */
 };
 
 /* Fills an empty names table with the known types. 0 or -1 (out of memory). */
@@ -57,6 +59,10 @@ int event_types_init(struct names *types);
 
 /* Whether events of this type are tokens of a user's history; added names are. */
 bool event_type_wanted(uint32_t type);
+
+/* How much a wanted event of this type counts: a purchase 3, a place in the cart or on the
+   wish list 2, any other 1. */
+float event_type_weight(uint32_t type);
 
 /*
  * What an event says of its item, from -1 (away with it) to 1: a review with a value

@@ -5,11 +5,9 @@
 
 #include "behaviour/check.h"
 #include "engine/snapshot.h"
-#include "evidence/evidence.h"
 
 _Static_assert((int)PENCHANT_NEXT_N == (int)OUTLOOK_NEXT &&
-                   (int)PENCHANT_WEEK_N == (int)OUTLOOK_OUTPUTS - (int)OUTLOOK_NEXT &&
-                   EVIDENCE_SESSION_GAP_US == INT64_C(1800) * 1000000,
+                   (int)PENCHANT_WEEK_N == (int)OUTLOOK_OUTPUTS - (int)OUTLOOK_NEXT,
                "the outlook is told as it is computed");
 
 /* A copy of a user's newest events, so that their shard is not held for long. */

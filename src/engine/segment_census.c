@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "behaviour/event.h"
+
 #define DAY_US 86400e6
 
 /* ---- one user ---- */
@@ -25,7 +27,7 @@ static void add_wanted(const struct census *c, const struct penchant *p,
     uint32_t i = u->n_recent > SEGMENTS_WINDOW ? u->n_recent - SEGMENTS_WINDOW : 0;
     for (; i < u->n_recent; i++) {
         const double w =
-            (double)segment_type_weight(u->recent_type[i]) * fade(c, p->has_clock, u, i);
+            (double)event_type_weight(u->recent_type[i]) * fade(c, p->has_clock, u, i);
         if (u->recent[i] < c->n_items) {
             of[u->recent[i]] += w;
             sum->weight += w;

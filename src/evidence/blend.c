@@ -66,8 +66,7 @@ static uint32_t session_length(const struct evidence_query *q)
     uint32_t n = q->n_recent > 0;
     while (n > 0 && n < q->n_recent) {
         const uint32_t i = q->n_recent - n;
-        if (q->recent_us &&
-            q->recent_us[i] - q->recent_us[i - 1] > EVIDENCE_SESSION_GAP_US)
+        if (q->recent_us && q->recent_us[i] - q->recent_us[i - 1] > EVENT_SESSION_GAP_US)
             break;
         n++;
     }

@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "evidence/content_source.h"
+#include "behaviour/event.h"
 #include "evidence/sources.h"
 #include "kernels/kernels.h"
 #include "retrieval/best.h"
@@ -77,7 +78,7 @@ static float add_told(struct content_taste *t, const struct evidence_query *q)
 static float share_of(const struct evidence_query *q, uint32_t i, uint32_t place,
                       uint32_t sessions)
 {
-    const float type = q->recent_type ? evidence_type_weight(q->recent_type[i]) : 1.0F;
+    const float type = q->recent_type ? event_type_weight(q->recent_type[i]) : 1.0F;
     return type * evidence_liking_share(q, i) * powf(CONTENT_DECAY, (float)place) *
            powf(CONTENT_SESSION, (float)(sessions < 20 ? sessions : 20));
 }
@@ -93,7 +94,7 @@ void content_taste(const struct evidence_query *q, struct content_taste *t)
     int64_t later = q->now_us;
     for (uint32_t i = q->n_recent; i-- > 0 && t->n < CONTENT_RECENT;) {
         if (q->recent_us) {
-            sessions += later - q->recent_us[i] > EVIDENCE_SESSION_GAP_US;
+            sessions += later - q->recent_us[i] > EVENT_SESSION_GAP_US;
             later = q->recent_us[i];
         }
         if (q->recent[i] >= c->n || !vector_of(c, q->recent[i]))

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "behaviour/event.h"
 #include "evidence/decay.h"
 #include "evidence/sources.h"
 #include "evidence/sums.h"
@@ -204,7 +205,7 @@ static int observe_locked(struct covisitation *s, const struct evidence_event *e
     if (rc)
         return rc;
     const int64_t ts_us = s->has_clock ? e->ts_us : s->events++;
-    float w = (float)decay_unit(&s->decay, ts_us, &shift) * evidence_type_weight(e->type);
+    float w = (float)decay_unit(&s->decay, ts_us, &shift) * event_type_weight(e->type);
     if (shift)
         halve_all(s, shift);
     struct row *to = &s->row[e->item];

@@ -107,13 +107,6 @@ size_t evidence_candidates(struct evidence *e, uint32_t mask,
 
 /* ---- what the sources share ---- */
 
-float evidence_type_weight(uint32_t type)
-{
-    if (type == EVENT_PURCHASE)
-        return 3.0F;
-    return type == EVENT_CART || type == EVENT_WISH ? 2.0F : 1.0F;
-}
-
 int evidence_lock_init(pthread_rwlock_t *lock)
 {
     pthread_rwlockattr_t attr;

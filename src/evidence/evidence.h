@@ -39,9 +39,6 @@ struct evidence_content {
     const struct words *words;  /* the items' words, for exact search; NULL: none */
 };
 
-/* After such a pause the next event of a user begins a new session. */
-#define EVIDENCE_SESSION_GAP_US INT64_C(1800000000)
-
 enum evidence_id {
     EVIDENCE_SEQUENCE,
     EVIDENCE_COVISITATION,

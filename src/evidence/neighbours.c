@@ -6,7 +6,7 @@
  * matching item of STAN (Garg et al. 2019).
  *
  * A session is a run of one user's distinct items in the order in which they were last
- * seen, cut at EVIDENCE_SESSION_GAP_US with a clock and at NEIGHBOURS_LENGTH items in any
+ * seen, cut at EVENT_SESSION_GAP_US with a clock and at NEIGHBOURS_LENGTH items in any
  * case. For the newest QUERY items r_1 (the newest), r_2, .. of the user's present
  * session
  *
@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "base/names.h"
+#include "behaviour/event.h"
 #include "evidence/sources.h"
 #include "evidence/sums.h"
 #include "retrieval/best.h"
@@ -116,11 +117,11 @@ static struct session *present_session(const struct neighbours *s,
     *late = false;
     if (!now || now->user != e->user)
         return NULL;
-    if (s->has_clock && e->ts_us < now->last_us - EVIDENCE_SESSION_GAP_US) {
+    if (s->has_clock && e->ts_us < now->last_us - EVENT_SESSION_GAP_US) {
         *late = true;
         return NULL;
     }
-    if (s->has_clock && e->ts_us > now->last_us + EVIDENCE_SESSION_GAP_US)
+    if (s->has_clock && e->ts_us > now->last_us + EVENT_SESSION_GAP_US)
         return NULL;
     return now;
 }
@@ -228,7 +229,7 @@ static void ask(const struct neighbours *s, const struct evidence_query *q,
     for (uint32_t i = q->n_recent; i-- > 0 && a->n < QUERY;) {
         const uint32_t item = q->recent[i];
         if (s->has_clock && i + 1 < q->n_recent &&
-            q->recent_us[i] < q->recent_us[i + 1] - EVIDENCE_SESSION_GAP_US)
+            q->recent_us[i] < q->recent_us[i + 1] - EVENT_SESSION_GAP_US)
             break;
         uint32_t j = 0;
         while (j < a->n && a->item[j] != item)

@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "behaviour/event.h"
 #include "evidence/counter.h"
 #include "evidence/sources.h"
 #include "evidence/tally.h"
@@ -80,7 +81,7 @@ static enum popularity_who who(const struct popularity *s, uint32_t n_recent,
     if (n_recent == 0)
         return POPULARITY_NEWCOMER;
     const bool paused = s->has_clock && recent_us &&
-                        now_us - recent_us[n_recent - 1] > EVIDENCE_SESSION_GAP_US;
+                        now_us - recent_us[n_recent - 1] > EVENT_SESSION_GAP_US;
     return paused ? POPULARITY_RETURNING : POPULARITY_PRESENT;
 }
 
@@ -148,7 +149,7 @@ static void learn(struct popularity *s, const struct evidence_event *e,
 static int count(struct popularity *s, const struct evidence_event *e,
                  enum popularity_who asks)
 {
-    const double w = (double)evidence_type_weight(e->type);
+    const double w = (double)event_type_weight(e->type);
     const int64_t ts_us = s->has_clock ? e->ts_us : s->events;
     int rc = 0;
     const bool new = counter_count(&s->counter[s->plain], e->item) <= 0;

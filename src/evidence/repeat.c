@@ -249,7 +249,7 @@ static void count_gap(struct repeat *s, const struct had *had,
                       const struct evidence_event *e)
 {
     if (!s->has_clock || e->type != EVENT_PURCHASE || had->bought_us == INT64_MIN ||
-        e->ts_us - had->bought_us < EVIDENCE_SESSION_GAP_US)
+        e->ts_us - had->bought_us < EVENT_SESSION_GAP_US)
         return;
     const double gap = log2_seconds(e->ts_us - had->bought_us);
     s->item[e->item].log_gaps += (float)gap;

@@ -11,9 +11,6 @@ extern const struct evidence_source evidence_sequence, evidence_covisitation,
     evidence_neighbours, evidence_repeat, evidence_popularity, evidence_content,
     evidence_search;
 
-/* How much one event counts: a purchase 3, a cart or wish 2, any other 1. */
-float evidence_type_weight(uint32_t type);
-
 /*
  * How much what the user did with the i-th of their recent items counts: (1 + liking) / 2.
  * What was bought and found wanting still tells what for, what was hated tells nothing.

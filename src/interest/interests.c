@@ -119,19 +119,6 @@ static int find_drift(const struct interest_work *w, double *drift)
 
 /* ---- what counts how much ---- */
 
-static double type_weight(uint8_t type)
-{
-    switch (type) {
-    case EVENT_WISH:
-    case EVENT_CART:
-        return 2;
-    case EVENT_PURCHASE:
-        return 3;
-    default:
-        return 1;
-    }
-}
-
 static void weigh(struct interest_work *w)
 {
     const struct interests_input *in = w->in;
@@ -140,8 +127,8 @@ static void weigh(struct interest_work *w)
         const double later = w->n - 1 - i;
         const double days =
             in->has_clock ? fmax(0, (double)(in->now_us - w->ts_us[i]) / DAY_US) : 0;
-        const double weight =
-            type_weight(w->type[i]) * (liking ? fmax(0, (double)liking[i]) : 1);
+        const double weight = (double)event_type_weight(w->type[i]) *
+                              (liking ? fmax(0, (double)liking[i]) : 1);
         w->fresh[i] = weight * exp2(-days / FRESH_DAYS - later / FRESH_EVENTS);
         w->lasting[i] = weight * exp2(-days / LASTING_DAYS - later / LASTING_EVENTS);
     }

@@ -9,7 +9,7 @@
 #include "kernels/kernels.h"
 
 #define SECOND_US  1e6
-#define VISIT_S    1800.0 /* EVIDENCE_SESSION_GAP_US, which a later layer names */
+#define VISIT_S    ((double)EVENT_SESSION_GAP_US / SECOND_US)
 #define DAY_S      86400.0
 #define WEEK_S     (7 * DAY_S)
 #define LONG_AGO_S (400 * DAY_S)

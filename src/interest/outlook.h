@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a shopper will do: the probability that the next event is a view, a cart, a
- * purchase, another one, or that they leave (no event within the EVIDENCE_SESSION_GAP_US
+ * purchase, another one, or that they leave (no event within the EVENT_SESSION_GAP_US
  * after now), and that within 7 days there is a view, a cart, a purchase, or nothing at
  * all. Events are those that speak for an item (event_wanted()), less refunded purchases.
  *

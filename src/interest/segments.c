@@ -73,13 +73,6 @@ void segment_space_centre(struct segment_space *s, const float *weight)
 
 /* ---- where a user is ---- */
 
-float segment_type_weight(uint32_t type)
-{
-    if (type == EVENT_PURCHASE)
-        return 3.0F;
-    return type == EVENT_CART || type == EVENT_WISH ? 2.0F : 1.0F;
-}
-
 bool segment_user_vector(const struct segment_space *s, const uint32_t *item,
                          const uint8_t *type, uint32_t n,
                          bool (*skip)(const void *cookie, uint32_t item),
@@ -94,7 +87,7 @@ bool segment_user_vector(const struct segment_space *s, const uint32_t *item,
         if (item[i] >= s->n_items || !(s->scale[item[i]] > 0) ||
             (skip && skip(cookie, item[i])))
             continue;
-        const float w = weight * segment_type_weight(type[i]);
+        const float w = weight * event_type_weight(type[i]);
         k->add_scaled(out, s->vectors + (size_t)item[i] * s->dim, w * s->scale[item[i]],
                       s->dim);
         total += w;

@@ -4,8 +4,8 @@
  *
  * A user's vector is the decayed mean of the directions of the items that the user wanted
  * last: z = |sum_j 2^(-j / SEGMENTS_HALF_LIFE) w(type_j) (x_j / |x_j| - m)|, j counted
- * from the newest event, w as in popularity (purchase 3, cart and wish 2, other 1), m the
- * mean direction of what the whole shop wants. Times do not enter, only their order.
+ * from the newest event, w as event_type_weight() has it, m the mean direction of what the
+ * whole shop wants. Times do not enter, only their order.
  *
  * Online spherical k-means: a user's new vector moves the centre c of the user's segment,
  * c <- |(1 - r) c + r z|, r = max(1 / n, SEGMENTS_RATE_FLOOR), n counting the segment's
@@ -57,9 +57,6 @@ void segment_space_release(struct segment_space *s);
 
 /* Sets the mean of the directions, item i counted weight[i] times. */
 void segment_space_centre(struct segment_space *s, const float *weight);
-
-/* The weight of one event in a user's vector, by its type. */
-float segment_type_weight(uint32_t type);
 
 /*
  * The vector of a user with these wanted events (n each, oldest first) into out (dim), of

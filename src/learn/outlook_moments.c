@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "behaviour/event.h"
-#include "evidence/evidence.h"
 
 #define SECOND_US 1e6
 #define LONGEST_S 7200.0 /* after an event */
@@ -40,7 +39,7 @@ int outlook_divide(const struct history *h, struct outlook_times *t)
 
 int64_t outlook_horizon_us(bool week)
 {
-    return week ? OUTLOOK_WEEK_US : EVIDENCE_SESSION_GAP_US;
+    return week ? OUTLOOK_WEEK_US : EVENT_SESSION_GAP_US;
 }
 
 /* How many of a user's events lie at or before a time. */
