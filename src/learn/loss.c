@@ -73,9 +73,7 @@ static void update_items(const struct loss_tables *t, uint32_t first, uint32_t e
             model_item_vector(m, i, t->vectors + i * d);
         if (t->scored) {
             memcpy(t->scored + i * d, loss_token_vectors(t) + i * d, d * sizeof(float));
-            t->k->scale(t->scored + i * d,
-                        model_unit_scale(t->scored + i * d, d) / m->config.temperature,
-                        d);
+            model_scale_scored(m, t->scored + i * d);
         }
     }
     const float *from = loss_scored_vectors(t);

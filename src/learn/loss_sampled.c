@@ -27,10 +27,8 @@ static void draw(const struct loss_tables *t, struct loss_scratch *s, struct rng
 /* A vector as scores use it. */
 static void scored_vector(const struct loss_tables *t, uint32_t item, float *out)
 {
-    const struct model_config *c = &t->model->config;
     model_item_vector(t->model, item, out);
-    if (c->normalise)
-        t->k->scale(out, model_unit_scale(out, c->dim) / c->temperature, c->dim);
+    model_scale_scored(t->model, out);
 }
 
 /* Adds a gradient of a scored vector to that of the item. */

@@ -151,20 +151,16 @@ bool item_content_has(const struct model *m, uint32_t i)
 
 void item_content_unseen(const struct model *m, uint32_t i, float *scored)
 {
-    const struct kernels *k = kernels_get();
     const size_t d = m->config.dim;
     if (!item_content_has(m, i)) {
         memset(scored, 0, d * sizeof(*scored));
         return;
     }
     memcpy(scored, m->content + i * d, d * sizeof(*scored));
-    const uint32_t first = m->attr_start ? m->attr_start[i] : 0;
-    const uint32_t n = m->attr_start ? m->attr_start[i + 1] - first : 0;
-    for (uint32_t a = first; a < first + n; a++)
-        k->add_scaled(scored, model_at(m, &m->attribute) + m->attr[a] * d,
-                      model_attribute_weight(n), d);
-    if (m->config.normalise)
-        k->scale(scored, model_unit_scale(scored, d) / m->config.temperature, d);
+    if (m->attr_start)
+        model_add_attributes(m, m->attr + m->attr_start[i],
+                             m->attr_start[i + 1] - m->attr_start[i], scored);
+    model_scale_scored(m, scored);
 }
 
 void item_content_bound(struct model *m, uint32_t i)
@@ -180,18 +176,14 @@ void item_content_bound(struct model *m, uint32_t i)
 bool item_content_new_item(const struct model *m, const float *z, const uint32_t *attr,
                            uint32_t n_attr, float *token, float *scored)
 {
-    const struct kernels *k = kernels_get();
     const size_t d = m->config.dim;
     if (!m->content || !item_content_vector(m, z, token)) {
         memset(token, 0, d * sizeof(*token));
         memset(scored, 0, d * sizeof(*scored));
         return false;
     }
-    for (uint32_t a = 0; a < n_attr; a++)
-        k->add_scaled(token, model_at(m, &m->attribute) + attr[a] * d,
-                      model_attribute_weight(n_attr), d);
+    model_add_attributes(m, attr, n_attr, token);
     memcpy(scored, token, d * sizeof(*scored));
-    if (m->config.normalise)
-        k->scale(scored, model_unit_scale(scored, d) / m->config.temperature, d);
+    model_scale_scored(m, scored);
     return true;
 }

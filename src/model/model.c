@@ -238,6 +238,16 @@ float model_attribute_weight(uint32_t count)
     return 1.0f / sqrtf((float)count);
 }
 
+void model_add_attributes(const struct model *m, const uint32_t *attr, uint32_t n,
+                          float *out)
+{
+    const struct kernels *k = kernels_get();
+    const size_t d = m->config.dim;
+    for (uint32_t a = 0; a < n; a++)
+        k->add_scaled(out, model_at(m, &m->attribute) + attr[a] * d,
+                      model_attribute_weight(n), d);
+}
+
 void model_item_vector(const struct model *m, uint32_t i, float *out)
 {
     const struct kernels *k = kernels_get();
@@ -245,23 +255,24 @@ void model_item_vector(const struct model *m, uint32_t i, float *out)
     memcpy(out, m->param + m->item.offset + i * d, d * sizeof(*out));
     if (m->content)
         k->add(out, m->content + i * d, d);
-    if (!m->attr_start)
-        return;
-    const uint32_t first = m->attr_start[i], end = m->attr_start[i + 1];
-    for (uint32_t a = first; a < end; a++)
-        k->add_scaled(out, m->param + m->attribute.offset + m->attr[a] * d,
-                      model_attribute_weight(end - first), d);
+    if (m->attr_start)
+        model_add_attributes(m, m->attr + m->attr_start[i],
+                             m->attr_start[i + 1] - m->attr_start[i], out);
 }
 
 void model_item_vectors(const struct model *m, float *out)
 {
-    const struct kernels *k = kernels_get();
-    const size_t d = m->config.dim;
-    for (uint32_t i = 0; i < m->config.n_items; i++, out += d) {
+    for (uint32_t i = 0; i < m->config.n_items; i++, out += m->config.dim) {
         model_item_vector(m, i, out);
-        if (m->config.normalise)
-            k->scale(out, model_unit_scale(out, d) / m->config.temperature, d);
+        model_scale_scored(m, out);
     }
+}
+
+void model_scale_scored(const struct model *m, float *x)
+{
+    const size_t d = m->config.dim;
+    if (m->config.normalise)
+        kernels_get()->scale(x, model_unit_scale(x, d) / m->config.temperature, d);
 }
 
 float model_unit_scale(const float *x, size_t d)

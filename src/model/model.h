@@ -147,7 +147,14 @@ float model_attribute_weight(uint32_t count);
 /* 1 / |x|, finite also for zero. */
 float model_unit_scale(const float *x, size_t d);
 
+/* Adds what n attributes of an item give to its vector out (d). */
+void model_add_attributes(const struct model *m, const uint32_t *attr, uint32_t n,
+                          float *out);
+
 /* Item i's vector without normalisation into out (d). */
 void model_item_vector(const struct model *m, uint32_t i, float *out);
+
+/* Makes such a vector x (d) what scores use: with normalisation 1 / temperature long. */
+void model_scale_scored(const struct model *m, float *x);
 
 #endif
