@@ -7,13 +7,6 @@
 
 static const uint64_t space_seed = 1; /* as a shop's */
 
-struct describing {
-    const struct dataset *d;
-    const struct content_text *text; /* (n) */
-    float *out;
-    uint32_t n, tasks;
-};
-
 static struct content_text text_of(const struct dataset *d, uint32_t item)
 {
     const struct catalog_item *it = &d->catalog.item[d->catalog_of[item]];
@@ -21,16 +14,6 @@ static struct content_text text_of(const struct dataset *d, uint32_t item)
                                  .category = it->category,
                                  .brand = it->brand,
                                  .price = it->price};
-}
-
-static void describe_share(void *arg, uint32_t i)
-{
-    const struct describing *w = arg;
-    const uint32_t first = (uint32_t)((uint64_t)w->n * i / w->tasks);
-    const uint32_t end = (uint32_t)((uint64_t)w->n * (i + 1) / w->tasks);
-    for (uint32_t k = first; k < end; k++)
-        content_item(w->d->space, &w->text[k], NULL,
-                     w->out + (size_t)k * w->d->content_dim);
 }
 
 int dataset_describe(struct dataset *d, uint32_t n_fit, struct pool *pool,
@@ -47,9 +30,8 @@ int dataset_describe(struct dataset *d, uint32_t n_fit, struct pool *pool,
     if (!status && d->space) {
         d->content_dim = content_dim(d->space);
         d->content = malloc(((size_t)n + 1) * d->content_dim * sizeof(*d->content));
-        struct describing w = {d, text, d->content, n, 4 * pool_threads(pool)};
         if (d->content)
-            pool_run(pool, describe_share, &w, w.tasks);
+            content_items(d->space, text, n, NULL, 0, pool, d->content);
         else
             status = error_memory(err);
     }

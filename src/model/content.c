@@ -182,7 +182,7 @@ static void share(void *arg, uint32_t task)
         const float *imported[CONTENT_MAX_MODALITIES] = {NULL};
         for (uint32_t j = 0; j < m->s->n_modalities; j++) {
             const struct content_modality *of = m->of[j];
-            if (of && (!of->has || of->has[i / 64] >> i % 64 & 1))
+            if (of && content_modality_has(of, i))
                 imported[j] = of->vectors + (size_t)i * of->dim;
         }
         content_item(m->s, m->text ? &m->text[i] : NULL, imported,

@@ -168,11 +168,6 @@ static int fit_text(struct fitting *f, struct penchant_error *err)
 
 /* ---- imported vectors --------------------------------------------------------------- */
 
-static bool has(const struct content_modality *m, uint32_t i)
-{
-    return !m->has || (m->has[i / 64] >> i % 64 & 1);
-}
-
 static int check_modality(const struct content_modality *m, size_t index, uint32_t n,
                           struct penchant_error *err)
 {
@@ -187,7 +182,7 @@ static int check_modality(const struct content_modality *m, size_t index, uint32
         return error_field(err, PENCHANT_EINVALID, index, "weight",
                            "the weight of \"%s\" must be above 0", m->name);
     for (uint32_t i = 0; i < n; i++)
-        for (uint32_t j = 0; has(m, i) && j < m->dim; j++)
+        for (uint32_t j = 0; content_modality_has(m, i) && j < m->dim; j++)
             if (!isfinite(m->vectors[(size_t)i * m->dim + j]))
                 return error_field(err, PENCHANT_EINVALID, index, "vectors",
                                    "the vector of item %u in \"%s\" has a number that is "
@@ -201,12 +196,12 @@ static float *unit_vectors(const struct content_modality *m, uint32_t n, uint32_
 {
     uint64_t total = 0, seen = 0;
     for (uint32_t i = 0; i < n; i++)
-        total += has(m, i);
+        total += content_modality_has(m, i);
     const uint64_t most = total < CONTENT_FIT_ITEMS ? total : CONTENT_FIT_ITEMS;
     float *unit = malloc((most * m->dim + 1) * sizeof(*unit));
     *n_rows = 0;
     for (uint32_t i = 0; unit && i < n; i++) {
-        if (!has(m, i) || !sampled(seen++, total))
+        if (!content_modality_has(m, i) || !sampled(seen++, total))
             continue;
         float *to = unit + (size_t)*n_rows * m->dim;
         memcpy(to, m->vectors + (size_t)i * m->dim, m->dim * sizeof(*to));
@@ -220,7 +215,7 @@ static int fit_modality(struct fitting *f, const struct content_modality *m,
 {
     uint32_t n;
     float *unit = unit_vectors(m, f->n, &n);
-    const float **row = malloc((f->n + (size_t)1) * sizeof(*row));
+    const float **row = malloc((n + (size_t)1) * sizeof(*row));
     int status = unit && row ? PENCHANT_OK : error_memory(err);
     if (!status) {
         struct pca p;

@@ -9,8 +9,8 @@
 #define CONTENT_NO_COLUMN UINT32_MAX
 
 enum { CONTENT_NAME = sizeof(((struct content_modality *)0)->name) };
-/* What stands before a part in a checkpoint: in, out, weight, the name's bytes; before the
-   text the version and the number of modalities as well. */
+/* What a checkpoint tells of a part: in, out, weight, the name's bytes; the space's head
+   is the version and the number of modalities. */
 enum { CONTENT_ABOUT = 3 + CONTENT_NAME, CONTENT_VERSION = 1 };
 
 /* One modality: z = x projection - offset, brought to length sqrt(weight). */
@@ -30,7 +30,7 @@ struct content_space {
     struct content_part modality[CONTENT_MAX_MODALITIES];
     float *column_of;  /* (text.in, 2) bucket and idf of each column, buckets ascending */
     uint32_t *columns; /* (TEXT_BUCKETS) column of a bucket or CONTENT_NO_COLUMN */
-    float head[2];
+    float head[2];     /* see CONTENT_ABOUT */
 };
 
 /* A text feature that the space knows, weighted by tf-idf. */
@@ -46,6 +46,12 @@ void content_text_features(const struct content_text *text, struct text_features
 /* tf-idf of the features that have a column; arguments as in the space. */
 void content_weigh_features(const struct text_features *f, const uint32_t *columns,
                             const float *column_of, struct content_features *out);
+
+/* Whether item i has a vector in an imported modality. */
+static inline bool content_modality_has(const struct content_modality *m, uint32_t i)
+{
+    return !m->has || (m->has[i / 64] >> i % 64 & 1);
+}
 
 /* Fills `columns` from column_of; false when out of memory. */
 bool content_index_columns(struct content_space *s);
