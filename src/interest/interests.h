@@ -15,9 +15,10 @@
  * else it opens a new one, in the place of the lightest when all INTERESTS_SLOTS are taken
  * (Pal et al., PinnerSage, KDD 2020, cluster a user's actions with the same aim; the decay
  * and the bound are ours). Slots that come as near to each other as INTERESTS_MERGE are
- * made one. A single look is no interest yet, unless it is the newest. Nearness is the mean of two cosines, of those that are known of both sides:
- * that of the item vectors, less their mean over the shop, and that of the categories,
- * each weighted by log(1 + 1 / its share of the shop's events).
+ * made one. A single look is no interest yet, unless it is the newest. Nearness is the
+ * mean of two cosines, of those that are known of both sides: that of the item vectors,
+ * less their mean over the shop, and that of the categories, each weighted by
+ * log(1 + 1 / its share of the shop's events).
  *
  * An event's weight is divided: fresh_i belongs to its slot, lasting_i - fresh_i to the
  * long-term interest, which also gets what is not told of. Together they weigh 1.
@@ -35,8 +36,8 @@
  * with 16 and 128 events in the place of 2 and 30 days when there is no clock.
  *
  * One call looks at no more than INTERESTS_EVENTS events and needs at most
- * INTERESTS_EVENTS (4 dim + 1600) bytes while it runs and 100 kB beside them. Pure functions: same
- * input, same bits; any thread.
+ * INTERESTS_EVENTS (4 dim + 1600) bytes while it runs and 100 kB beside them. Pure
+ * functions: same input, same bits; any thread.
  */
 #ifndef INTEREST_INTERESTS_H
 #define INTEREST_INTERESTS_H

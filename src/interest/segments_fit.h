@@ -18,7 +18,8 @@
  * paired difference) of the best: no more segments than the data ask for.
  *
  * Deterministic: the same data, seed and instruction set give the same bits with any
- * number of threads. Memory: the sample, and one count an item.
+ * number of threads. Memory: 19 bytes a user, 20 an item, 148 a held-out case, and for
+ * each thread 256 rows and their nearness to each centre.
  */
 #ifndef INTEREST_SEGMENTS_FIT_H
 #define INTEREST_SEGMENTS_FIT_H

@@ -3,7 +3,7 @@
  * Which items a shopper said no to: dislike events and reviews of 1 to 2 (event_dislikes()).
  * A purchase, a place in the cart or on the wish list or a review above 2, made after it by
  * the clock, takes it back. In the order of the times, equal times in that of the log; the
- * newest USER_LIKES_MAX are kept, 24 bytes each.
+ * newest USER_LIKES_MAX are kept, 16 bytes each.
  */
 #ifndef INTEREST_USER_LIKES_H
 #define INTEREST_USER_LIKES_H

@@ -13,9 +13,11 @@
  *
  * Fitted on at most CONTENT_FIT_ITEMS items, evenly spread over those that say anything.
  * Memory of a space: 4 bytes for each of the text's at most CONTENT_MAX_COLUMNS features
- * and each dimension (25 MB at most; a shop of 10,000 items takes about 10 MB), and 1 MB.
- * Fitting takes up to 16 bytes a feature of the items fitted on beside it, about 150 MB
- * for titles of usual length.
+ * and each dimension (25 MB at most; a shop of 10,000 items takes about 10 MB), the same
+ * for each number of an imported vector (1.6 MB a modality at most), and 1.5 MB. Fitting
+ * takes up to 16 bytes a feature of the items fitted on beside it, about 150 MB for titles
+ * of usual length, and 4 bytes a number of the imported vectors fitted on, one modality
+ * after the other (130 MB for vectors of 1,000 numbers).
  *
  * A space is immutable; its functions may run in parallel.
  */

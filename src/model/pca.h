@@ -5,8 +5,9 @@
  * start, PASSES rounds of multiplying by the centred rows and their transpose with both
  * sides made orthonormal, then the exact solution within the subspace found.
  *
- * Work: about 2 (PASSES + 1) nonzeros (max_dim + 16) multiplications. Memory: 4 (n + 2
- * dim) (max_dim + 16) bytes, and 8 bytes a nonzero of sparse rows for their transpose.
+ * Work: about 2 (PASSES + 1) nonzeros (max_dim + 16) multiplications. Memory: 4 (n + dim +
+ * the larger of both) (max_dim + 16) bytes, 384 (max_dim + 16)^2 (sums of squares in 32
+ * parts), and 8 bytes a nonzero of sparse rows for their transpose.
  * The same bits for every number of threads.
  */
 #ifndef MODEL_PCA_H
