@@ -85,7 +85,7 @@ struct evidence_query {
 
 static inline bool evidence_skips(const struct evidence_query *q, uint32_t item)
 {
-    return q->skip && (q->skip[item / 64] >> (item % 64) & 1);
+    return topk_skips(q->skip, item);
 }
 
 /* After so many days a count is half of what it was, unless a caller says otherwise. */

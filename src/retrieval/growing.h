@@ -30,8 +30,7 @@ struct growing {
     /* private */
     float *indexed; /* the index's own rows */
     uint32_t cap;
-    uint64_t puts,
-        puts_indexed; /* rows put: in all, and when the index's copy was made */
+    uint64_t puts, puts_indexed; /* rows put: in all; when the index's copy was made */
 };
 
 void growing_init(struct growing *g, uint32_t dim);

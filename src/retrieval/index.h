@@ -75,9 +75,4 @@ static inline bool all_finite(const float *x, size_t n)
     return true;
 }
 
-static inline bool is_skipped(const uint64_t *skip, uint32_t row)
-{
-    return skip && (skip[row / 64] >> (row % 64) & 1);
-}
-
 #endif

@@ -21,6 +21,7 @@
 #ifndef RETRIEVAL_TOPK_H
 #define RETRIEVAL_TOPK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,9 +45,14 @@ int topk_index_new(struct topk_index **out, const float *rows, uint32_t n, uint3
                    struct penchant_error *err);
 void topk_index_free(struct topk_index *index);
 
+/* Whether `skip` excludes a row: bit row % 64 of skip[row / 64]; NULL excludes none. */
+static inline bool topk_skips(const uint64_t *skip, uint32_t row)
+{
+    return skip && (skip[row / 64] >> (row % 64) & 1);
+}
+
 /*
- * The k best rows that `skip` does not exclude (bit row % 64 of skip[row / 64]; NULL:
- * none are) into out[k]. Returns how many there are (fewer than k only when rows run
+ * The k best rows that `skip` does not exclude into out[k]. Returns how many there are (fewer than k only when rows run
  * out), or a negative status: PENCHANT_EINVALID for a query with NaN or infinity,
  * PENCHANT_ENOMEM.
  */

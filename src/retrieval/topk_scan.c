@@ -15,7 +15,7 @@ int64_t topk_scan(const float *rows, uint32_t n, uint32_t dim, const float *quer
     const struct scan_kernels *scan = scan_kernels();
     struct best best = {.hit = out, .k = k};
     for (uint32_t row = 0; row < n; row++)
-        if (!is_skipped(skip, row))
+        if (!topk_skips(skip, row))
             best_offer(&best, scan->exact(query, rows + (size_t)row * dim, dim), row);
     best_sort(&best);
     return best.n;

@@ -154,7 +154,7 @@ static void score_pending(struct search *s)
     uint32_t row[PENDING], rows = 0;
     for (uint32_t i = 0; i < s->pendings; i++) {
         const uint32_t r = index->row_of[s->pending[i]];
-        if (r == NO_ROW || is_skipped(s->skip, r))
+        if (r == NO_ROW || topk_skips(s->skip, r))
             continue;
         const char *bytes = (const char *)(index->rows + (size_t)r * index->dim);
         for (uint32_t at = 0; at < 4 * index->dim; at += SCAN_LINE)
@@ -187,7 +187,7 @@ static void scan_same(struct search *s, const struct cell *cell)
     for (uint32_t r = 0; r < cell->groups * SCAN_GROUP && row[r] != NO_ROW; r++) {
         if (s->best.n == s->best.k && !best_before(score, row[r], &s->best.hit[0]))
             break;
-        if (!is_skipped(s->skip, row[r]))
+        if (!topk_skips(s->skip, row[r]))
             best_offer(&s->best, score, row[r]);
     }
 }
@@ -228,7 +228,7 @@ static void guess_row(const struct search *s, uint32_t slot, double score,
                       struct best *guess)
 {
     const uint32_t row = s->index->row_of[slot];
-    if (row != NO_ROW && !is_skipped(s->skip, row))
+    if (row != NO_ROW && !topk_skips(s->skip, row))
         best_offer(guess, score, row);
 }
 
@@ -310,7 +310,7 @@ static int64_t first_rows(const struct topk_index *index, uint32_t k,
 {
     uint32_t n = 0;
     for (uint32_t row = 0; row < index->n && n < k; row++)
-        if (!is_skipped(skip, row))
+        if (!topk_skips(skip, row))
             out[n++] = (struct topk_hit){.score = 0, .row = row};
     return n;
 }

@@ -233,7 +233,7 @@ int64_t words_search(const struct words *w, const struct words_query *q, uint32_
     look_up(w, q, &a);
     walk_init(&walk, w, &a);
     for (uint32_t item = next_item(&walk); item < n_items; item = next_item(&walk))
-        visit(&walk, item, skip && (skip[item / 64] >> item % 64 & 1));
+        visit(&walk, item, topk_skips(skip, item));
     pthread_rwlock_unlock((pthread_rwlock_t *)(uintptr_t)&w->lock);
     best_sort(&walk.best);
     return walk.best.n;
