@@ -325,6 +325,7 @@ static void test_store__vectors_are_replaced_as_a_whole(void **state)
     assert_int_equal(f->ops->put_vector(f->store, 1, other, &err), PENCHANT_EINVALID);
     put_vectors(f, "text", 1, b, 2);
     ok(f->ops->remove_modality(f->store, "image", &err));
+    assert_int_equal(f->ops->put_vector(f->store, 1, other, &err), PENCHANT_EINVALID);
     commit(f);
     assert_vectors(f, "modality text 1 1.5\nvector 2 2\nvector 7 7\n");
     const struct store_modality m = {"late", 1, 1};

@@ -103,7 +103,7 @@ struct store_backend {
     int (*put_modality)(struct store *s, const struct store_modality *m,
                         struct penchant_error *err);
     /* Puts the vector of an item into the modality that was put last in this transaction;
-       it has that one's dim. */
+       it has that one's dim. PENCHANT_EINVALID when none was, or one was removed since. */
     int (*put_vector)(struct store *s, uint32_t item, const float *vector,
                       struct penchant_error *err);
     /* Removes a modality and its vectors; none of that name is no failure. */

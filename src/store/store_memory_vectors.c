@@ -32,14 +32,13 @@ int memory_put_vector(struct store *store, uint32_t item, const float *vector,
 {
     struct memory_store *s = (struct memory_store *)store;
     const struct table *t = &s->table[MODALITIES];
-    if (s->writing && t->n == t->begun)
+    const struct modality_row *m = t->n ? memory_row(s, MODALITIES, t->n - 1) : NULL;
+    if (s->writing && (t->n == t->begun || !m->dim))
         return error_set(err, PENCHANT_EINVALID, "no modality was put");
     bool complete = true;
     struct vector_row row = {.modality = t->n - 1, .item = item};
-    if (t->n) {
-        const struct modality_row *m = memory_row(s, MODALITIES, t->n - 1);
+    if (m)
         row.vector = memory_copy(vector, m->dim * sizeof(float), &complete);
-    }
     return memory_add_row(s, VECTORS, &row, complete, err);
 }
 

@@ -39,6 +39,7 @@ int sqlite_remove_modality(struct store *store, const char *name,
     sqlite3_int64 id;
     uint32_t dim;
     int status = sqlite_writing(s, SQL_REMOVE_MODALITY, &st, err);
+    s->modality = 0;
     if (status == PENCHANT_OK)
         status = find(s, name, &id, &dim, err);
     if (status != PENCHANT_OK || !id)
