@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An outlook in a checkpoint. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,14 +42,6 @@ size_t outlook_extras(const struct outlook_model *m, struct outlook_kept *kept,
     return OUTLOOK_EXTRAS;
 }
 
-static bool all_finite(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(x[i]))
-            return false;
-    return true;
-}
-
 /* Tables of 64 and less from numbers of a file: false when they cannot be. */
 static bool take_facts(struct outlook_model *m, const float *facts)
 {
@@ -90,9 +81,7 @@ static bool take(struct outlook_model *m, float *const data[OUTLOOK_EXTRAS])
     memcpy(m->scale, data[1] + OUTLOOK_FEATURES, sizeof(m->scale));
     memcpy(m->weight, data[2], sizeof(m->weight));
     memcpy(m->figures, data[4], sizeof(m->figures));
-    return take_facts(m, data[0]) && take_curves(m, data[3]) &&
-           all_finite(data[1], 2 * OUTLOOK_FEATURES) &&
-           all_finite(m->weight[0], sizeof(m->weight) / sizeof(float));
+    return take_facts(m, data[0]) && take_curves(m, data[3]);
 }
 
 int outlook_load(struct outlook_model *m, const char *path, struct penchant_error *err)

@@ -27,8 +27,8 @@ int checkpoint_save(const char *path, const struct model *m,
                     const struct checkpoint_extra *extra, size_t n_extras,
                     struct penchant_error *err);
 
-/* Reads one of them: *data is the caller's to free. PENCHANT_ENOTFOUND when the
-   checkpoint has none of that name. */
+/* Reads one of them: *data is the caller's to free, its numbers are finite.
+   PENCHANT_ENOTFOUND when the checkpoint has none of that name. */
 int checkpoint_extra(const char *path, const char *name, float **data, uint32_t *rows,
                      uint32_t *cols, struct penchant_error *err);
 
