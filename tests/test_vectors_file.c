@@ -75,14 +75,18 @@ static int see_vector(void *cookie, const char *item_id, const float *v,
     return 0;
 }
 
-static int read_files(const char *vectors, const char *ids, char *out, size_t size,
+/* Reads what stands in two files; `ids` may be NULL. */
+static int read_files(const struct buf *file, const char *ids, char *out, size_t size,
                       struct penchant_error *err)
 {
     struct seen s = {0};
     uint64_t rows;
     buf_init(&s.out, 1 << 24);
     const struct vectors_sink sink = {see_dim, see_vector, &s};
-    const struct vectors_files f = {.vectors = vectors, .ids = ids};
+    const struct vectors_files f = {
+        .vectors = write_file(0, file->data, file->len),
+        .ids = ids ? write_file(1, ids, strlen(ids)) : NULL,
+    };
     const int rc = vectors_read(&f, &sink, &rows, err);
     snprintf(out, size, "%s", s.out.data);
     buf_release(&s.out);
@@ -93,10 +97,7 @@ static void expect(const struct buf *file, const char *ids, const char *want)
 {
     char out[4096];
     struct penchant_error err = {0};
-    write_file(0, file->data, file->len);
-    if (ids)
-        write_file(1, ids, strlen(ids));
-    if (read_files(path[0], ids ? path[1] : NULL, out, sizeof out, &err))
+    if (read_files(file, ids, out, sizeof out, &err))
         fail_msg("%s", err.text);
     assert_string_equal(out, want);
     remove_files();
@@ -107,11 +108,7 @@ static void refuse(const struct buf *file, const char *ids, const char *want)
 {
     char out[4096];
     struct penchant_error err = {0};
-    write_file(0, file->data, file->len);
-    if (ids)
-        write_file(1, ids, strlen(ids));
-    assert_int_equal(read_files(path[0], ids ? path[1] : NULL, out, sizeof out, &err),
-                     PENCHANT_EINVALID);
+    assert_int_equal(read_files(file, ids, out, sizeof out, &err), PENCHANT_EINVALID);
     const char *text = err.text, *name = path[0];
     if (strncmp(text, name, strlen(name)) != 0)
         name = path[1];

@@ -83,12 +83,10 @@ static int deliver_numbers(struct vectors_reading *r, enum floats_kind kind, uin
 static int add_id(struct vectors_reading *r, const char *path, uint64_t line,
                   const char *id, size_t len)
 {
-    struct penchant_error why;
+    struct penchant_error why = {.text = "item_id contains a control character"};
     if (len != strlen(id) || check_id(id, 0, "item_id", &why) != PENCHANT_OK)
-        return error_set(r->err, PENCHANT_EINVALID, "%s:%llu: item_id %s", path,
-                         (unsigned long long)line,
-                         len != strlen(id) ? "contains a control character"
-                                           : why.text + 8);
+        return error_set(r->err, PENCHANT_EINVALID, "%s:%llu: %s", path,
+                         (unsigned long long)line, why.text);
     const uint32_t n = r->ids.n, number = names_add(&r->ids, id, len);
     if (number == NAMES_NONE)
         return error_memory(r->err);
