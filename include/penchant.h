@@ -564,9 +564,9 @@ struct penchant_train_options {
     double minutes;     /* bound on training; 0: until validation stops improving */
     const char *preset; /* "auto" (default), "gated", "hstu", "sasrec" */
     const char *loss;   /* NULL: by the preset; "full", "sampled", "gbce" */
-    const char
-        *content; /* whether item vectors stand on what the items say of themselves:
-                            "auto" (default, by validation), "on", "off" */
+    /* Whether item vectors stand on what the items say of themselves: "auto" (default, by
+       validation), "on", "off". */
+    const char *content;
     uint32_t dim, blocks, heads, negatives, max_length; /* 0: by the preset */
     double dropout, learning_rate, weight_decay;        /* negative: by the preset */
     uint32_t max_epochs, batch_tokens;                  /* 0: by the preset */

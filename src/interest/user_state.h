@@ -41,8 +41,7 @@ struct user_state {
     uint32_t *recent;     /* items */
     int64_t *recent_us;   /* times */
     uint8_t *recent_type; /* enum event_type or an added one */
-    float
-        *recent_liking; /* in [-1, 1]: what the user thinks of the item, 1 unless said */
+    float *recent_liking; /* in [-1, 1]: what they think of the item, 1 unless said */
 
     uint32_t n_purchased;
     struct user_purchase *purchased; /* sorted by item */
