@@ -15,25 +15,7 @@
 #include "base/buf.h"
 #include "base/timing.h"
 #include "engine/engine.h"
-
-static struct penchant_error err;
-
-struct shop {
-    char dir[64];
-    struct penchant *p;
-};
-
-static struct penchant *open_shop(const struct shop *s, bool read_only)
-{
-    struct penchant_options o;
-    struct penchant *p = NULL;
-    penchant_options_default(&o);
-    o.dir = s->dir;
-    o.read_only = read_only;
-    if (penchant_open(&p, &o, &err) != PENCHANT_OK)
-        fail_msg("%s", err.text);
-    return p;
-}
+#include "shop_fixture.h"
 
 static void reopen(struct shop *s)
 {
@@ -41,34 +23,6 @@ static void reopen(struct shop *s)
     assert_null(s->p);
     s->p = open_shop(s, false);
 }
-
-static int set_up(void **state)
-{
-    struct shop *s = calloc(1, sizeof(*s));
-    snprintf(s->dir, sizeof(s->dir), "/tmp/penchant-engine-XXXXXX");
-    if (!mkdtemp(s->dir))
-        return -1;
-    s->p = open_shop(s, false);
-    *state = s;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct shop *s = *state;
-    char command[128];
-    penchant_close(&s->p);
-    snprintf(command, sizeof(command), "rm -r %s", s->dir);
-    const int rc = system(command);
-    free(s);
-    return rc;
-}
-
-#define ok(call)                                                                         \
-    do {                                                                                 \
-        if ((call) != PENCHANT_OK)                                                       \
-            fail_msg("%s: %s", #call, err.text);                                         \
-    } while (0)
 
 static struct penchant_event event(const char *user, const char *item, const char *type,
                                    int64_t ts)
@@ -884,7 +838,7 @@ static void test_engine__export_gives_everything_back(void **state)
     assert_true(S_ISCHR(st.st_mode));
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, shop_set_up, shop_tear_down)
 
 int main(void)
 {

@@ -16,34 +16,11 @@
 #include "evaluate/partition.h"
 #include "lab/shop_words.h"
 #include "lab/shop_world.h"
+#include "shop_fixture.h"
 
 enum { GROUPS = 3, PER_GROUP = 60, USERS = GROUPS * PER_GROUP, ITEMS = 20 * GROUPS };
 #define BEGIN INT64_C(1700000000000000)
 #define DAY   INT64_C(86400000000)
-
-static struct penchant_error err;
-
-#define ok(call)                                                                         \
-    do {                                                                                 \
-        if ((call) != PENCHANT_OK)                                                       \
-            fail_msg("%s: %s", #call, err.text);                                         \
-    } while (0)
-
-struct shop {
-    char dir[64];
-    struct penchant *p;
-};
-
-static struct penchant *open_shop(const struct shop *s, bool read_only)
-{
-    struct penchant_options o;
-    struct penchant *p = NULL;
-    penchant_options_default(&o);
-    o.dir = s->dir;
-    o.read_only = read_only;
-    ok(penchant_open(&p, &o, &err));
-    return p;
-}
 
 /* ---- the planted shop ---- */
 
@@ -120,25 +97,10 @@ static void train(const struct shop *s, uint64_t seed)
 
 static int set_up(void **state)
 {
-    struct shop *s = calloc(1, sizeof(*s));
-    snprintf(s->dir, sizeof(s->dir), "/tmp/penchant-segments-XXXXXX");
-    if (!mkdtemp(s->dir))
+    if (shop_set_up(state))
         return -1;
-    s->p = open_shop(s, false);
-    fill(s->p);
-    *state = s;
+    fill(((struct shop *)*state)->p);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct shop *s = *state;
-    char command[128];
-    penchant_close(&s->p);
-    snprintf(command, sizeof(command), "rm -r %s", s->dir);
-    const int rc = system(command);
-    free(s);
-    return rc;
 }
 
 /* A shop picks its model up by itself; penchant_evaluate() does not wait for that. */
@@ -544,7 +506,7 @@ static void test_shop_segments__true_tastes_of_the_made_up_shop(void **state)
     assert_int_equal(system(command), 0);
 }
 
-#define with_shop(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define with_shop(test) cmocka_unit_test_setup_teardown(test, set_up, shop_tear_down)
 
 int main(void)
 {

@@ -17,46 +17,7 @@
 
 #include "base/rng.h"
 #include "engine/engine.h"
-
-static struct penchant_error err;
-
-struct shop {
-    char dir[64];
-    struct penchant *p;
-};
-
-static struct penchant *open_shop(const struct shop *s)
-{
-    struct penchant_options o;
-    struct penchant *p = NULL;
-    penchant_options_default(&o);
-    o.dir = s->dir;
-    if (penchant_open(&p, &o, &err) != PENCHANT_OK)
-        fail_msg("%s", err.text);
-    return p;
-}
-
-static int set_up(void **state)
-{
-    struct shop *s = calloc(1, sizeof(*s));
-    snprintf(s->dir, sizeof(s->dir), "/tmp/penchant-writer-XXXXXX");
-    if (!mkdtemp(s->dir))
-        return -1;
-    s->p = open_shop(s);
-    *state = s;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct shop *s = *state;
-    char command[128];
-    penchant_close(&s->p);
-    snprintf(command, sizeof(command), "rm -r %s", s->dir);
-    const int rc = system(command);
-    free(s);
-    return rc;
-}
+#include "shop_fixture.h"
 
 static struct penchant_event view(const char *user, const char *item)
 {
@@ -256,7 +217,7 @@ static void test_writer__a_full_queue_refuses_and_closing_drains_it(void **state
     const int early = t.ok;
     release_writer(&h);
     penchant_close(&s->p);
-    s->p = open_shop(s);
+    s->p = open_shop(s, false);
     assert_int_equal(status, PENCHANT_ELIMIT);
     assert_int_equal(taken, ENGINE_QUEUE_EVENTS / 1000);
     assert_int_equal(early, 0); /* nothing is told before it is on disk */
@@ -292,7 +253,7 @@ static void test_writer__a_list_that_cannot_be_logged_has_no_id(void **state)
     assert_string_equal(list->recommendation_id, "");
     penchant_list_free(list);
     penchant_close(&s->p);
-    s->p = open_shop(s);
+    s->p = open_shop(s, false);
     struct penchant_status_report status;
     assert_int_equal(penchant_status(s->p, &status, NULL), PENCHANT_OK);
     assert_int_equal(status.slates, ENGINE_QUEUE_SLATES);
@@ -320,7 +281,7 @@ static void test_writer__a_rejected_work_does_not_harm_its_group(void **state)
     assert_int_equal(t.ok, EVENT_MAX_TYPES - EVENT_KNOWN_TYPES + 1);
     assert_int_equal(t.invalid, EVENT_KNOWN_TYPES);
     assert_int_equal(t.other, 0);
-    s->p = open_shop(s);
+    s->p = open_shop(s, false);
     struct penchant_user *u;
     assert_int_equal(penchant_get_user(s->p, "ann", &u, &err), PENCHANT_OK);
     assert_int_equal(u->events, t.ok);
@@ -384,7 +345,7 @@ static void *submit_numbers(void *arg)
 
 static void run_child(const struct shop *s, struct told *told, uint64_t seed)
 {
-    struct penchant *p = open_shop(s);
+    struct penchant *p = open_shop(s, false);
     pthread_t thread[2];
     struct child_hand hand[2] = {{p, told, seed}, {p, told, seed + 1000}};
     for (int i = 0; i < 2; i++)
@@ -434,11 +395,11 @@ static void test_writer__kill_loses_and_doubles_nothing(void **state)
         kill(child, SIGKILL);
         assert_int_equal(waitpid(child, NULL, 0), child);
         assert_true(told->ack[before]); /* it had begun to work */
-        s->p = open_shop(s);
+        s->p = open_shop(s, false);
         check_told(s->p, told);
         penchant_close(&s->p);
     }
-    s->p = open_shop(s);
+    s->p = open_shop(s, false);
     munmap(told, sizeof(*told));
 }
 
@@ -454,7 +415,7 @@ static void test_writer__a_full_disk_fails_what_it_cannot_keep(void **state)
         const struct rlimit limit = {400000, 400000};
         signal(SIGXFSZ, SIG_IGN);
         setrlimit(RLIMIT_FSIZE, &limit);
-        struct penchant *p = open_shop(s);
+        struct penchant *p = open_shop(s, false);
         struct penchant_event e = view("ann", "n0");
         int failures = 0;
         for (uint32_t i = 0; i < 100000 && failures < 3; i++) {
@@ -481,13 +442,13 @@ static void test_writer__a_full_disk_fails_what_it_cannot_keep(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    s->p = open_shop(s);
+    s->p = open_shop(s, false);
     check_told(s->p, told);
     assert_int_equal(s->p->events, told->next - 3);
     munmap(told, sizeof(*told));
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, shop_set_up, shop_tear_down)
 
 int main(void)
 {
