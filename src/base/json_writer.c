@@ -139,6 +139,14 @@ void json_key_int(struct json_writer *w, const char *key, int64_t v)
     json_int(w, v);
 }
 
+void json_key_int_if(struct json_writer *w, const char *key, bool known, int64_t v)
+{
+    if (known)
+        json_key_int(w, key, v);
+    else
+        json_key_string(w, key, NULL);
+}
+
 void json_key_uint(struct json_writer *w, const char *key, uint64_t v)
 {
     json_key(w, key);

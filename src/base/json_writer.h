@@ -26,10 +26,11 @@ void json_int(struct json_writer *w, int64_t v);
 void json_uint(struct json_writer *w, uint64_t v);
 void json_double(struct json_writer *w, double v, int digits); /* significant digits */
 
-/* A key with its value. */
+/* A key with its value; _if: null unless it is known. */
 void json_key_string(struct json_writer *w, const char *key, const char *s);
 void json_key_bool(struct json_writer *w, const char *key, bool v);
 void json_key_int(struct json_writer *w, const char *key, int64_t v);
+void json_key_int_if(struct json_writer *w, const char *key, bool known, int64_t v);
 void json_key_uint(struct json_writer *w, const char *key, uint64_t v);
 void json_key_double(struct json_writer *w, const char *key, double v, int digits);
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/json_writer.h"
+#include "server/explanation_json.h"
 
 int cli_fail(int status, const char *command, const char *format, ...)
 {
@@ -116,23 +117,6 @@ int cli_open_shop(struct penchant **out, const char *command, const char *dir,
     return status ? cli_fail_error(command, &err) : CLI_OK;
 }
 
-static void evidence_json(struct json_writer *w, const struct penchant_scored *item)
-{
-    json_key_double(w, "probability", item->probability, 9);
-    json_key(w, "evidence");
-    json_begin_array(w);
-    for (size_t i = 0; i < item->n_evidence; i++) {
-        const struct penchant_evidence *e = &item->evidence[i];
-        json_begin_object(w);
-        json_key_string(w, "source", e->source);
-        json_key_double(w, "score", e->score, 9);
-        json_key_double(w, "weight", e->weight, 9);
-        json_key_double(w, "contribution", e->contribution, 9);
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
 /* "       12.3 %: sequence +2.310, covisitation -0.120" */
 static void evidence_text(struct buf *b, const struct penchant_scored *item)
 {
@@ -160,7 +144,7 @@ static void list_json(struct buf *b, struct penchant *p, const struct penchant_l
             json_key_string(&w, "title", item->title);
         penchant_item_free(item);
         if (list->items[i].evidence)
-            evidence_json(&w, &list->items[i]);
+            explanation_json(&w, &list->items[i]);
         json_end_object(&w);
     }
     json_end_array(&w);
@@ -198,6 +182,17 @@ int cli_print_list(const char *command, struct penchant *p,
     const int status = cli_print(command, &b);
     buf_release(&b);
     return status;
+}
+
+void cli_metric_json(struct json_writer *w, const char *key,
+                     const struct penchant_metric *m)
+{
+    json_key(w, key);
+    json_begin_object(w);
+    json_key_double(w, "value", m->value, 6);
+    json_key_double(w, "low", m->low, 6);
+    json_key_double(w, "high", m->high, 6);
+    json_end_object(w);
 }
 
 void cli_bar(struct buf *b, double share)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json_writer.h"
 #include "penchant.h"
 
 enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
@@ -127,6 +128,10 @@ int cli_print_list(const char *command, struct penchant *p,
 
 /* Appends a table of what penchant_evaluate found, without a last line feed. */
 void cli_print_quality(struct buf *b, const struct penchant_evaluation *e);
+
+/* Its value and interval as an object. */
+void cli_metric_json(struct json_writer *w, const char *key,
+                     const struct penchant_metric *m);
 
 /* Appends `share` of 0 to 1 as a bar of CLI_BAR characters, filled up with blanks. */
 enum { CLI_BAR = 20 };

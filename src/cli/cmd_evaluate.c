@@ -8,24 +8,13 @@
 
 static const unsigned cut[3] = {5, 10, 20};
 
-static void one_metric_json(struct json_writer *w, const char *key,
-                            struct penchant_metric m)
-{
-    json_key(w, key);
-    json_begin_object(w);
-    json_key_double(w, "value", m.value, 6);
-    json_key_double(w, "low", m.low, 6);
-    json_key_double(w, "high", m.high, 6);
-    json_end_object(w);
-}
-
 static void metric_json(struct json_writer *w, const char *name,
                         const struct penchant_metric m[3])
 {
     for (int i = 0; i < 3; i++) {
         char key[16];
         snprintf(key, sizeof(key), "%s@%u", name, cut[i]);
-        one_metric_json(w, key, m[i]);
+        cli_metric_json(w, key, &m[i]);
     }
 }
 
@@ -94,9 +83,9 @@ static void report_json(struct buf *b, const struct penchant_evaluation *e)
     json_key(&w, "over_best_single");
     json_begin_object(&w);
     json_key_string(&w, "source", e->best_single);
-    one_metric_json(&w, "ndcg@10", e->over_ndcg10);
-    one_metric_json(&w, "mrr@20", e->over_mrr20);
-    one_metric_json(&w, "hr@20", e->over_hr20);
+    cli_metric_json(&w, "ndcg@10", &e->over_ndcg10);
+    cli_metric_json(&w, "mrr@20", &e->over_mrr20);
+    cli_metric_json(&w, "hr@20", &e->over_hr20);
     json_end_object(&w);
     outlook_quality_json(&w, e);
     json_end_object(&w);

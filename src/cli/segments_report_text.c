@@ -8,17 +8,6 @@
 
 static const unsigned lift_at[3] = {1, 5, 10};
 
-static void metric_json(struct json_writer *w, const char *key,
-                        const struct penchant_metric *m)
-{
-    json_key(w, key);
-    json_begin_object(w);
-    json_key_double(w, "value", m->value, 6);
-    json_key_double(w, "low", m->low, 6);
-    json_key_double(w, "high", m->high, 6);
-    json_end_object(w);
-}
-
 static void days_json(struct json_writer *w, const struct penchant_segments_quality *q)
 {
     json_key(w, "days");
@@ -71,9 +60,9 @@ void segments_report_json(struct json_writer *w,
     json_key_uint(w, "cases", q->cases);
     json_key_double(w, "gain", q->gain, 6);
     json_key_double(w, "gain_error", q->gain_error, 6);
-    metric_json(w, "hr20_segment", &q->hr20_segment);
-    metric_json(w, "hr20_shop", &q->hr20_shop);
-    metric_json(w, "hr20_difference", &q->hr20_difference);
+    cli_metric_json(w, "hr20_segment", &q->hr20_segment);
+    cli_metric_json(w, "hr20_shop", &q->hr20_shop);
+    cli_metric_json(w, "hr20_difference", &q->hr20_difference);
     json_key_double(w, "halves_rand", q->halves_rand, 6);
     json_key_double(w, "halves_information", q->halves_information, 6);
     days_json(w, q);

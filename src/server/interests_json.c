@@ -5,15 +5,6 @@
 
 enum { DIGITS = 6, PRICE_DIGITS = 15 };
 
-static void write_time(struct json_writer *w, const char *key, int64_t us)
-{
-    json_key(w, key);
-    if (us)
-        json_int(w, us);
-    else
-        json_text(w, NULL);
-}
-
 static void write_shares(struct json_writer *w, const char *key, const char *name,
                          const struct penchant_share *s, size_t n)
 {
@@ -47,8 +38,8 @@ static void write_interest(struct json_writer *w, const struct penchant_interest
     json_begin_object(w);
     json_key_double(w, "weight", x->weight, DIGITS);
     json_key_uint(w, "events", x->events);
-    write_time(w, "first_timestamp", x->first_us);
-    write_time(w, "last_timestamp", x->last_us);
+    json_key_int_if(w, "first_timestamp", x->first_us != 0, x->first_us);
+    json_key_int_if(w, "last_timestamp", x->last_us != 0, x->last_us);
     write_shares(w, "categories", "category", x->categories, x->n_categories);
     write_shares(w, "brands", "brand", x->brands, x->n_brands);
     write_price(w, x);
@@ -68,7 +59,7 @@ void interests_json(struct json_writer *w, const struct penchant_interests *x)
 {
     json_begin_object(w);
     json_key_string(w, "user_id", x->user_id);
-    write_time(w, "timestamp", x->now_us);
+    json_key_int_if(w, "timestamp", x->now_us != 0, x->now_us);
     json_key_double(w, "drift", x->drift, DIGITS);
     json_key(w, "long_term");
     write_interest(w, &x->long_term);
@@ -128,7 +119,7 @@ void outlook_json(struct json_writer *w, const char *user_id,
     json_begin_object(w);
     json_key_string(w, "user_id", user_id);
     json_key_bool(w, "known", x->known);
-    write_time(w, "timestamp", x->now_us);
+    json_key_int_if(w, "timestamp", x->now_us != 0, x->now_us);
     write_chances(w, "next", x->next, next_name, PENCHANT_NEXT_N);
     write_chances(w, "within_7_days", x->week, week_name, PENCHANT_WEEK_N);
     json_key(w, "missing");

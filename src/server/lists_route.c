@@ -4,28 +4,12 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "server/explanation_json.h"
 #include "server/parse_event.h"
 #include "server/routes.h"
 #include "server/server_state.h"
 
 enum { SCORE_DIGITS = 9, MAX_EXCLUDE = 10000, MAX_SESSION = 1000 };
-
-static void explain_item(struct json_writer *w, const struct penchant_scored *item)
-{
-    json_key_double(w, "probability", item->probability, SCORE_DIGITS);
-    json_key(w, "evidence");
-    json_begin_array(w);
-    for (size_t i = 0; i < item->n_evidence; i++) {
-        const struct penchant_evidence *e = &item->evidence[i];
-        json_begin_object(w);
-        json_key_string(w, "source", e->source);
-        json_key_double(w, "score", e->score, SCORE_DIGITS);
-        json_key_double(w, "weight", e->weight, SCORE_DIGITS);
-        json_key_double(w, "contribution", e->contribution, SCORE_DIGITS);
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
 
 static void answer_list(struct request *r, struct penchant_list *list)
 {
@@ -40,7 +24,7 @@ static void answer_list(struct request *r, struct penchant_list *list)
         json_key_string(&w, "item_id", list->items[i].item_id);
         json_key_double(&w, "score", list->items[i].score, SCORE_DIGITS);
         if (list->items[i].evidence)
-            explain_item(&w, &list->items[i]);
+            explanation_json(&w, &list->items[i]);
         json_end_object(&w);
     }
     json_end_array(&w);
@@ -97,61 +81,12 @@ void route_recommend_get(struct request *r)
     recommend(r, &ask);
 }
 
-static int parse_k(const json_t *json, size_t *k, struct penchant_error *err)
-{
-    if (json_is_null(json))
-        return PENCHANT_OK;
-    const json_int_t v = json_integer_value(json);
-    if (!json_is_integer(json) || v < 1 || v > PENCHANT_MAX_K)
-        return error_field(err, PENCHANT_EINVALID, 0, "k",
-                           "k must be a whole number from 1 to %d", PENCHANT_MAX_K);
-    *k = (size_t)v;
-    return PENCHANT_OK;
-}
-
-static int need_array(const json_t *json, const char *field, size_t most,
-                      struct penchant_error *err)
-{
-    if (!json_is_array(json))
-        return error_field(err, PENCHANT_EINVALID, 0, field, "%s must be an array",
-                           field);
-    if (json_array_size(json) > most)
-        return error_field(err, PENCHANT_EINVALID, 0, field,
-                           "%s has more than %zu elements", field, most);
-    return PENCHANT_OK;
-}
-
-/* On success the caller frees *out. */
-static int parse_exclude(const json_t *json, const char ***out, size_t *n,
-                         struct penchant_error *err)
-{
-    int status =
-        json_is_null(json) ? PENCHANT_OK : need_array(json, "exclude", MAX_EXCLUDE, err);
-    const size_t size = json_array_size(json);
-    if (status || !size)
-        return status;
-    const char **ids = calloc(size, sizeof(*ids));
-    if (!ids)
-        return error_memory(err);
-    for (size_t i = 0; i < size; i++) {
-        ids[i] = json_string_value(json_array_get(json, i));
-        if (!ids[i]) {
-            free(ids);
-            return error_field(err, PENCHANT_EINVALID, i, "exclude",
-                               "exclude must hold item ids, as strings");
-        }
-    }
-    *out = ids;
-    *n = size;
-    return PENCHANT_OK;
-}
-
 /* On success the caller frees *out. */
 static int parse_session(const json_t *json, struct penchant_event **out, size_t *n,
                          struct penchant_error *err)
 {
     int status =
-        json_is_null(json) ? PENCHANT_OK : need_array(json, "events", MAX_SESSION, err);
+        json_is_null(json) ? PENCHANT_OK : parse_array(json, "events", MAX_SESSION, err);
     const size_t size = json_array_size(json);
     if (status || !size)
         return status;
@@ -187,9 +122,10 @@ static int wish_field(struct wish *wish, const char *key, const json_t *value,
     if (!strcmp(key, "events"))
         return parse_session(value, &wish->events, &ask->n_events, err);
     if (!strcmp(key, "k"))
-        return parse_k(value, &ask->k, err);
+        return parse_count(value, key, PENCHANT_MAX_K, &ask->k, err);
     if (!strcmp(key, "exclude"))
-        return parse_exclude(value, &wish->exclude, &ask->n_exclude, err);
+        return parse_strings(value, key, "item ids", MAX_EXCLUDE, &wish->exclude,
+                             &ask->n_exclude, err);
     if (!strcmp(key, "category"))
         return parse_string(value, key, &ask->category, err);
     if (!strcmp(key, "exclude_purchased"))

@@ -2,6 +2,7 @@
 #include "server/parse_event.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -66,6 +67,56 @@ int parse_bool(const json_t *json, const char *field, bool *out,
     if (!json_is_boolean(json))
         return wrong_type(json, field, "true or false", err);
     *out = json_is_true(json);
+    return PENCHANT_OK;
+}
+
+int parse_count(const json_t *json, const char *field, size_t most, size_t *out,
+                struct penchant_error *err)
+{
+    if (!json || json_is_null(json))
+        return PENCHANT_OK;
+    const json_int_t v = json_integer_value(json);
+    if (!json_is_integer(json) || v < 1 || v > (json_int_t)most)
+        return error_field(err, PENCHANT_EINVALID, 0, field,
+                           "%s must be a whole number from 1 to %zu", field, most);
+    *out = (size_t)v;
+    return PENCHANT_OK;
+}
+
+int parse_array(const json_t *json, const char *field, size_t most,
+                struct penchant_error *err)
+{
+    if (!json_is_array(json))
+        return error_field(err, PENCHANT_EINVALID, 0, field, "%s must be an array",
+                           field);
+    if (json_array_size(json) > most)
+        return error_field(err, PENCHANT_EINVALID, 0, field,
+                           "%s has more than %zu elements", field, most);
+    return PENCHANT_OK;
+}
+
+int parse_strings(const json_t *json, const char *field, const char *what, size_t most,
+                  const char ***out, size_t *n, struct penchant_error *err)
+{
+    if (!json || json_is_null(json))
+        return PENCHANT_OK;
+    const int status = parse_array(json, field, most, err);
+    const size_t size = json_array_size(json);
+    if (status || !size)
+        return status;
+    const char **text = calloc(size, sizeof(*text));
+    if (!text)
+        return error_memory(err);
+    for (size_t i = 0; i < size; i++) {
+        text[i] = json_string_value(json_array_get(json, i));
+        if (!text[i]) {
+            free(text);
+            return error_field(err, PENCHANT_EINVALID, i, field,
+                               "%s must hold %s, as strings", field, what);
+        }
+    }
+    *out = text;
+    *n = size;
     return PENCHANT_OK;
 }
 

@@ -34,5 +34,15 @@ int parse_number(const json_t *json, const char *field, double *out,
                  struct penchant_error *err);
 int parse_bool(const json_t *json, const char *field, bool *out,
                struct penchant_error *err);
+/* From 1 to `most`. */
+int parse_count(const json_t *json, const char *field, size_t most, size_t *out,
+                struct penchant_error *err);
+/* An array of at most that many strings, which are `what` ("item ids"); free *out. */
+int parse_strings(const json_t *json, const char *field, const char *what, size_t most,
+                  const char ***out, size_t *n, struct penchant_error *err);
+
+/* Whether it is an array of at most that many elements. */
+int parse_array(const json_t *json, const char *field, size_t most,
+                struct penchant_error *err);
 
 #endif

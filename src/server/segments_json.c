@@ -92,11 +92,7 @@ void audience_json(struct json_writer *w, const struct penchant_audience *a)
         json_begin_object(w);
         json_key_string(w, "user_id", a->users[i].user_id);
         json_key_double(w, "score", a->users[i].score, 6);
-        json_key(w, "segment");
-        if (a->users[i].segment >= 0)
-            json_int(w, a->users[i].segment);
-        else
-            json_text(w, NULL);
+        json_key_int_if(w, "segment", a->users[i].segment >= 0, a->users[i].segment);
         json_end_object(w);
     }
     json_end_array(w);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "server/parse_event.h"
 #include "server/routes.h"
 #include "server/segments_json.h"
 #include "server/server_state.h"
@@ -50,50 +51,16 @@ void route_segment(struct request *r)
 
 /* ---- look-alikes ---- */
 
-static int parse_seeds(const json_t *json, const char ***out, size_t *n,
-                       struct penchant_error *err)
-{
-    const size_t size = json_array_size(json);
-    if (!json_is_array(json) || size == 0 || size > PENCHANT_MAX_SEEDS)
-        return error_field(err, PENCHANT_EINVALID, 0, "user_ids",
-                           "user_ids must be an array of 1 to %d user ids",
-                           PENCHANT_MAX_SEEDS);
-    const char **ids = calloc(size, sizeof *ids);
-    if (!ids)
-        return error_memory(err);
-    for (size_t i = 0; i < size; i++) {
-        ids[i] = json_string_value(json_array_get(json, i));
-        if (!ids[i]) {
-            free(ids);
-            return error_field(err, PENCHANT_EINVALID, i, "user_ids",
-                               "user_ids must hold user ids, as strings");
-        }
-    }
-    *out = ids;
-    *n = size;
-    return PENCHANT_OK;
-}
-
 static int seeds_field(struct penchant_audience_options *o, const char ***ids,
                        const char *key, const json_t *value, struct penchant_error *err)
 {
     if (!strcmp(key, "user_ids"))
-        return parse_seeds(value, ids, &o->n_seeds, err);
-    if (!strcmp(key, "k")) {
-        const json_int_t k = json_integer_value(value);
-        if (!json_is_integer(value) || k < 1 || k > PENCHANT_MAX_AUDIENCE)
-            return error_field(err, PENCHANT_EINVALID, 0, "k",
-                               "k must be a whole number from 1 to %d",
-                               PENCHANT_MAX_AUDIENCE);
-        o->k = (size_t)k;
-        return PENCHANT_OK;
-    }
-    if (!strcmp(key, "threshold")) {
-        o->threshold = json_number_value(value);
-        return json_is_number(value) ? PENCHANT_OK
-                                     : error_field(err, PENCHANT_EINVALID, 0, key,
-                                                   "threshold must be a number");
-    }
+        return parse_strings(value, key, "user ids", PENCHANT_MAX_SEEDS, ids, &o->n_seeds,
+                             err);
+    if (!strcmp(key, "k"))
+        return parse_count(value, key, PENCHANT_MAX_AUDIENCE, &o->k, err);
+    if (!strcmp(key, "threshold"))
+        return parse_number(value, key, &o->threshold, err);
     return error_field(err, PENCHANT_EINVALID, 0, key, "%.48s is not a field here", key);
 }
 

@@ -36,15 +36,6 @@ static void write_event(struct json_writer *w, const struct penchant_event *e)
     json_end_object(w);
 }
 
-static void write_time(struct json_writer *w, const char *key, int64_t us)
-{
-    json_key(w, key);
-    if (us)
-        json_int(w, us);
-    else
-        json_text(w, NULL);
-}
-
 void route_get_user(struct request *r)
 {
     struct penchant_user *user = NULL;
@@ -59,13 +50,9 @@ void route_get_user(struct request *r)
     json_begin_object(&w);
     json_key_string(&w, "user_id", user->user_id);
     json_key_uint(&w, "events", user->events);
-    write_time(&w, "first_timestamp", user->first_us);
-    write_time(&w, "last_timestamp", user->last_us);
-    json_key(&w, "segment");
-    if (user->segment >= 0)
-        json_int(&w, user->segment);
-    else
-        json_text(&w, NULL);
+    json_key_int_if(&w, "first_timestamp", user->first_us != 0, user->first_us);
+    json_key_int_if(&w, "last_timestamp", user->last_us != 0, user->last_us);
+    json_key_int_if(&w, "segment", user->segment >= 0, user->segment);
     json_key(&w, "recent");
     json_begin_array(&w);
     for (size_t i = 0; i < user->n_recent; i++)
