@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* penchant export: a shop's events and items as CSV, vectors as JSON
-   lines. */
+/* penchant export: a shop's events and items as CSV, vectors as JSON lines. */
 #include "cli/cli.h"
 
 int cmd_export(int argc, char **argv)

@@ -43,23 +43,21 @@ static void vectors_json(struct json_writer *w, const struct import *im)
     json_end_object(w);
 }
 
-static void files_json(struct json_writer *out, const struct penchant_import_report *r)
+static void files_json(struct json_writer *w, const struct penchant_import_report *r)
 {
-    struct json_writer w = *out;
-    json_key_uint(&w, "lines", r->lines);
-    json_key_uint(&w, "events", r->events);
-    json_key_uint(&w, "items", r->items);
-    json_key_uint(&w, "users", r->users);
-    json_key_uint(&w, "errors", r->errors);
-    json_key_uint(&w, "duplicates", r->duplicates);
-    json_key_uint(&w, "cancelled", r->cancelled);
-    json_key_uint(&w, "bots", r->bots);
-    json_key_uint(&w, "double_clicks", r->double_clicks);
-    json_key_uint(&w, "price_outliers", r->price_outliers);
-    json_key_uint(&w, "dropped", r->dropped);
-    json_key_bool(&w, "has_clock", r->has_clock);
-    json_key_double(&w, "seconds", r->seconds, 6);
-    *out = w;
+    json_key_uint(w, "lines", r->lines);
+    json_key_uint(w, "events", r->events);
+    json_key_uint(w, "items", r->items);
+    json_key_uint(w, "users", r->users);
+    json_key_uint(w, "errors", r->errors);
+    json_key_uint(w, "duplicates", r->duplicates);
+    json_key_uint(w, "cancelled", r->cancelled);
+    json_key_uint(w, "bots", r->bots);
+    json_key_uint(w, "double_clicks", r->double_clicks);
+    json_key_uint(w, "price_outliers", r->price_outliers);
+    json_key_uint(w, "dropped", r->dropped);
+    json_key_bool(w, "has_clock", r->has_clock);
+    json_key_double(w, "seconds", r->seconds, 6);
 }
 
 static void report_json(struct buf *b, const struct import *im)
@@ -148,7 +146,7 @@ static int check_usage(const struct import *im)
         return cli_fail(CLI_USAGE, "import", "give --events, --items or --vectors");
     if ((v->vectors || im->drop) && !v->name)
         return cli_fail(CLI_USAGE, "import", "vectors need a --name");
-    if (im->drop && (v->vectors || has_files(im)))
+    if (im->drop && (v->vectors || has_files(im) || im->files.check))
         return cli_fail(CLI_USAGE, "import", "--drop-vectors stands alone");
     if (!v->vectors && v->ids)
         return cli_fail(CLI_USAGE, "import", "--ids goes with --vectors");
@@ -175,6 +173,8 @@ static int run(struct import *im, const char *dir, bool json, bool quiet)
     const int failed = import(shop, im, &err);
     progress_end(&progress);
     penchant_close(&shop);
+    if (failed && im->drop)
+        return cli_fail_error("import", &err);
     if (failed)
         return cli_fail(CLI_FAILED, "import", "%s; %s",
                         err.text[0] ? err.text : penchant_status_text(failed),

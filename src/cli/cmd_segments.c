@@ -11,29 +11,16 @@
 #include "cli/segments_report_text.h"
 #include "server/segments_json.h"
 
-enum { BAR = 24, LIST_ITEMS = 3, ANSWER_MAX = 16 << 20 };
+enum { LIST_ITEMS = 3, ANSWER_MAX = 16 << 20 };
 
 /* ---- for people ---- */
-
-/* `share` of `width` columns, in eighths of a block. */
-static void bar(struct buf *b, double share, int width)
-{
-    static const char *const part[] = {"",       "\u258f", "\u258e", "\u258d",
-                                       "\u258c", "\u258b", "\u258a", "\u2589"};
-    const int eighths = (int)lround(fmin(fmax(share, 0), 1) * width * 8);
-    for (int i = 0; i < eighths / 8; i++)
-        buf_puts(b, "\u2588");
-    buf_puts(b, part[eighths % 8]);
-    for (int i = (eighths + 7) / 8; i < width; i++)
-        buf_putc(b, ' ');
-}
 
 static void rfm_text(struct buf *b, const struct penchant_segment *s, bool purchases)
 {
     if (!isnan(s->recency_days))
         buf_printf(b, "last %.3g days ago, ", s->recency_days);
-    buf_printf(b, "%.3g %s, spent %.4g", s->frequency, purchases ? "purchases" : "events",
-               s->monetary);
+    buf_printf(b, "%.3g %s%s, spent %.4g", s->frequency, purchases ? "purchase" : "event",
+               s->frequency == 1 ? "" : "s", s->monetary);
     if (s->stage[0])
         buf_printf(b, "; mostly %s", s->stage);
 }
@@ -74,7 +61,7 @@ static void segments_text(struct buf *b, struct penchant *shop,
     for (size_t i = 0; i < all->n; i++) {
         const struct penchant_segment *s = order[i];
         buf_printf(b, "\n\n%3u  ", s->segment);
-        bar(b, all->n ? s->share / order[0]->share : 0, BAR);
+        cli_bar(b, all->n ? s->share / order[0]->share : 0);
         buf_printf(b, " %5.1f %%  %s\n     ", 100 * s->share, s->name);
         rfm_text(b, s, all->purchases);
         items_text(b, shop, s, "\n     ");
@@ -94,12 +81,12 @@ static void segment_text(struct buf *b, struct penchant *shop,
                s->frequency, s->frequency_score, s->monetary, s->monetary_score);
     for (int i = 0; s->stage[0] && i < 4; i++) {
         buf_printf(b, "\n%-9s ", stage[i]);
-        bar(b, s->stage_share[i], BAR);
+        cli_bar(b, s->stage_share[i]);
         buf_printf(b, " %5.1f %%", 100 * s->stage_share[i]);
     }
     for (size_t i = 0; i < s->n_traits; i++) {
         buf_printf(b, "\n%-9s ", s->traits[i].kind);
-        bar(b, s->traits[i].share, BAR);
+        cli_bar(b, s->traits[i].share);
         buf_printf(b, " %5.1f %%  %5.1fx  %s", 100 * s->traits[i].share,
                    s->traits[i].lift, s->traits[i].name);
     }
@@ -165,12 +152,13 @@ static int seeds_open(struct seeds *s, const char *path)
 static void audience_text(struct buf *b, const struct penchant_audience *a)
 {
     buf_printf(b, "%zu users like the %zu given", a->n, a->seeds);
-    if (a->unknown || a->blank)
-        buf_printf(b, " (%zu more are unknown, of %zu nothing is known)", a->unknown,
-                   a->blank);
+    if (a->unknown)
+        buf_printf(b, "; %zu more: there is no such user", a->unknown);
+    if (a->blank)
+        buf_printf(b, "; %zu more: nothing is known of them", a->blank);
     for (size_t i = 0; i < a->n; i++) {
         buf_printf(b, "\n  %.3f  ", a->users[i].score);
-        bar(b, a->users[i].score, BAR);
+        cli_bar(b, a->users[i].score);
         buf_printf(b, "  %-20s", a->users[i].user_id);
         if (a->users[i].segment >= 0)
             buf_printf(b, " segment %d", a->users[i].segment);
@@ -314,6 +302,8 @@ int cmd_segments(int argc, char **argv)
     if (!!a.lookalike + (a.segment != UINT32_MAX) + a.report > 1)
         return cli_fail(CLI_USAGE, "segments",
                         "give one of --segment, --lookalike and --report");
+    if (a.threshold > 0 && !a.lookalike)
+        return cli_fail(CLI_USAGE, "segments", "--threshold goes with --lookalike");
     struct penchant *shop = NULL;
     if (cli_open_shop(&shop, "segments", a.dir, CLI_OPEN_READ))
         return CLI_FAILED;

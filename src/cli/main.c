@@ -10,7 +10,7 @@ static int cmd_help(int argc, char **argv);
 
 const struct cli_command cli_commands[] = {
     {"demo", "a shop made up within seconds: trained, served, shopped in", cmd_demo},
-    {"import", "read a behaviour log and a list of items into a shop", cmd_import},
+    {"import", "read a behaviour log, items and their vectors into a shop", cmd_import},
     {"train", "learn the sequence model and the weighting of the sources", cmd_train},
     {"evaluate", "how well a trained shop predicts what its users did last",
      cmd_evaluate},
@@ -21,7 +21,7 @@ const struct cli_command cli_commands[] = {
     {"next", "what a user will do next and within a week", cmd_next},
     {"segments", "groups of users who want alike things", cmd_segments},
     {"status", "what a shop holds and how its model is doing", cmd_status},
-    {"export", "write a shop's events and items back as CSV", cmd_export},
+    {"export", "write a shop's events, items and vectors back", cmd_export},
     {"benchmark", "train afresh and report by a published protocol", cmd_benchmark},
     {"bench", "measure speed against peers", cmd_bench},
     {"help", "what a command does and takes", cmd_help},

@@ -135,12 +135,20 @@ def test_lookalikes():
                    stdin="\n".join(seeds))
         assert text.startswith("3 users like the 10 given\n"), text
         same(text.count("\n"), 4)
+        text = run("segments", "-d", s.dir, "--lookalike", "-", "--k", "3",
+                   stdin="\n".join([*seeds, "nobody"]))
+        assert text.startswith("3 users like the 10 given; 1 more: there is no such user\n"), text
+        nulls = {"user_ids": seeds, "k": None, "threshold": None}  # as if they were absent
+        same(s.ask("POST", "/v1/segments/lookalike", nulls).json,
+             s.ask("POST", "/v1/segments/lookalike", {"user_ids": seeds}).json)
 
         # what is wrong, and nothing changes by it
         def bad(body, field):
             problem(s.ask("POST", "/v1/segments/lookalike", body), 422, field)
         bad({"user_ids": []}, "user_ids")
         bad({"user_ids": "u1"}, "user_ids")
+        bad({"user_ids": None}, "user_ids")
+        bad({"user_ids": ["u1"] * 10001}, "user_ids")
         bad({"user_ids": ["u1", 2]}, "user_ids")
         bad({"user_ids": ["nobody"]}, "user_ids")
         bad({"k": 3}, "user_ids")
@@ -187,6 +195,7 @@ def test_the_command_for_people():
         assert "no segment 63" in run("segments", "-d", s.dir, "--segment", "63", status=1)
         run("segments", "-d", s.dir, "--segment", "64", status=2)
         run("segments", "-d", s.dir, "--segment", "0", "--report", status=2)
+        assert "--lookalike" in run("segments", "-d", s.dir, "--threshold", ".5", status=2)
         missing = os.path.join(s.dir, "missing")
         assert missing in run("segments", "-d", s.dir, "--lookalike", missing, status=1)
         assert "names no user" in run("segments", "-d", s.dir, "--lookalike", "-", status=1,

@@ -134,13 +134,15 @@ def test_they_can_be_removed():
         run("import", "-d", f.shop, "--drop-vectors", "--name", "text")
         p = run("export", "-d", f.shop, "--vectors", "-", "--name", "text", rc=1)
         assert "no vectors called text" in p.stderr, p.stderr
-        run("import", "-d", f.shop, "--drop-vectors", "--name", "text", rc=1)
+        p = run("import", "-d", f.shop, "--drop-vectors", "--name", "text", rc=1)
+        assert p.stderr == "penchant: import: there are no vectors called text\n", p.stderr
 
 
 def test_wrong_usage():
     with Folder() as f:
         for args, said in ((["--vectors", "x"], "--name"), (["--ids", "x"], "--vectors"),
                            (["--drop-vectors"], "--name"), ([], "--vectors"),
+                           (["--drop-vectors", "--name", "a", "--check"], "alone"),
                            (["--vectors", "x", "--name", "a", "--weight", "0"], "--weight")):
             p = run("import", "-d", f.shop, *args, rc=2)
             assert said in p.stderr, (args, p.stderr)
