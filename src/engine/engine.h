@@ -22,11 +22,12 @@
  *   writer   one per shop that is open for writing. It alone calls the store, adds names,
  *            changes the catalogue, calls engine_apply(). A read-only shop has none and
  *            never changes after opening, but for its model.
- *   watcher  one per shop; calls engine_snapshot_refresh() about once a second.
+ *   watcher  one per shop; calls engine_snapshot_refresh() and shop_content_tend() about
+ *            once a second.
  *   callers  everybody else. Hold p->lock for reading while looking at users, types,
  *            catalog or evidence; texts of names stay valid until the shop is closed
- * (that of an erased user becomes ""), so they may be handed out. p->lock is not
- *            recursive and prefers the writer.
+ *            (that of an erased user becomes ""), so they may be handed out. p->lock is
+ *            not recursive and prefers the writer.
  *   Order of locks: p->lock, then a shard of p->states, then a source of evidence or
  *            p->segments_lock.
  */
@@ -279,12 +280,10 @@ int engine_read_vectors(struct penchant *p, struct penchant_error *err);
 
 /* ---- snapshot.c ---- */
 
-/* Loads DIR/model/model.safetensors if it is there (not being there is no failure). */
-int engine_snapshot_open(struct penchant *p, struct penchant_error *err);
-void engine_snapshot_close(struct penchant *p);
-
-/* Picks a newly trained model up, before it returns; the watcher's about once a second. */
+/* Picks DIR/model/model.safetensors up when it is there and new, before it returns; at
+   opening, and the watcher's about once a second. */
 void engine_snapshot_refresh(struct penchant *p);
+void engine_snapshot_close(struct penchant *p);
 
 /* Fills what the model tells of itself: has_model, preset, dim, blocks, model_*. */
 void engine_snapshot_status(struct penchant *p, struct penchant_status_report *out);

@@ -36,12 +36,7 @@ static int read_item(void *cookie, uint32_t id, const struct store_item *row)
 {
     struct reading *r = cookie;
     struct catalog *c = &r->l->catalog;
-    const struct penchant_item item = {.item_id = row->item_id,
-                                       .title = row->title,
-                                       .category = row->category,
-                                       .brand = row->brand,
-                                       .price = row->price,
-                                       .available = row->available};
+    const struct penchant_item item = engine_item_of_row(row);
     const uint32_t number = catalog_intern(c, row->item_id);
     if (number == NAMES_NONE || catalog_put(c, number, &item))
         return error_memory(r->err);

@@ -187,7 +187,7 @@ int penchant_open(struct penchant **out, const struct penchant_options *o,
     if (status == PENCHANT_OK)
         status = engine_load(p, &why);
     if (status == PENCHANT_OK)
-        status = engine_snapshot_open(p, &why);
+        engine_snapshot_refresh(p); /* a shop without a usable model still serves lists */
     if (status == PENCHANT_OK && p->catalog.ids.n <= READY_ITEMS)
         shop_content_tend(p); /* so that the first list is as good as the next */
     if (status == PENCHANT_OK)

@@ -4,16 +4,17 @@
  * and item, and how their users shop.
  *
  * With p the shop's share of a trait and q the segment's (drawn towards p as if it had
- * wanted so many events more in the shop's proportions as
- * training found to predict best), a trait's strength is
- * q ln(q / p): its part of the divergence of the segment from the shop, so that neither
- * what everybody wants nor what hardly anybody wants comes first. Its lift is q / p.
+ * wanted so many events more in the shop's proportions as training found to predict
+ * best), a trait's strength is q ln(q / p): its part of the divergence of the segment
+ * from the shop, so that neither what everybody wants nor what hardly anybody wants comes
+ * first. Its lift is q / p.
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "engine/segment_census.h"
 #include "interest/segments_fit.h"
 #include "retrieval/best.h"
@@ -144,17 +145,13 @@ static int find_traits(struct penchant_segment *out, const struct census *c,
 /* Appends as much of `text` as fits, whole characters only. */
 static void append_text(char *out, size_t size, const char *text)
 {
-    const size_t at = strlen(out);
-    size_t n = strlen(text);
-    n = n < size - at - 1 ? n : size - at - 1;
-    while (n && ((unsigned char)text[n] & 0xC0) == 0x80)
-        n--;
+    const size_t at = strlen(out), n = utf8_cut(text, size - at - 1);
     memcpy(out + at, text, n);
     out[at + n] = 0;
 }
 
-/* "coffee & tea, acme, 22.63-32": two categories, a brand and a price. Where items have neither
-   category nor brand, what the segment wants most stands for them. */
+/* "coffee & tea, acme, 22.63-32": two categories, a brand and a price. Where items have
+   neither category nor brand, what the segment wants most stands for them. */
 static void make_name(struct penchant_segment *s, const struct catalog *cat, uint32_t top)
 {
     const char *last = "";

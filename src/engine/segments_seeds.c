@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/utf8.h"
 #include "engine/segments_report.h"
 #include "interest/lookalike.h"
 
@@ -16,6 +17,8 @@ enum { LEAST_SEEDS = 50, HIDE_ONE_OF = 5, FIT_SEEDS = 3000, FIT_BACKGROUND = 600
 #define LEAST_SHARE 0.01
 #define MOST_SHARE  0.2
 #define ACTIVITY    0.3F
+
+static const char category[] = "category:"; /* how such an attribute begins */
 
 /* What makes a seed: an attribute or, without categories, an item. */
 struct target {
@@ -99,7 +102,8 @@ static int find_targets(struct seeds *s, bool items)
     for (uint32_t i = 0; i < n; i++) {
         const char *name = items ? "" : names_text(&s->r->lessons->catalog.attributes, i);
         if (count[i] < LEAST_SEEDS || count[i] < LEAST_SHARE * users ||
-            count[i] > MOST_SHARE * users || (!items && strncmp(name, "category:", 9)))
+            count[i] > MOST_SHARE * users ||
+            (!items && strncmp(name, category, strlen(category)) != 0))
             continue;
         uint32_t at = s->n_targets;
         while (at && s->target[at - 1].seeds < count[i])
@@ -248,13 +252,10 @@ static int rank(const struct seeds *s, const struct lookalike *like,
 static void name_target(const struct lessons *l, const struct target *t,
                         struct penchant_segment_audience *out)
 {
-    const char *name = t->is_item ? names_text(&l->catalog.ids, t->number)
-                                  : names_text(&l->catalog.attributes, t->number) + 9;
-    size_t n = strlen(name);
-    n = n < sizeof out->name - 1 ? n : sizeof out->name - 1;
-    while (n && ((unsigned char)name[n] & 0xC0) == 0x80)
-        n--;
-    memcpy(out->name, name, n);
+    const char *name =
+        t->is_item ? names_text(&l->catalog.ids, t->number)
+                   : names_text(&l->catalog.attributes, t->number) + strlen(category);
+    memcpy(out->name, name, utf8_cut(name, sizeof out->name - 1));
 }
 
 static int report_one(struct seeds *s, const struct target *t)

@@ -43,8 +43,8 @@ struct segments_points {
     uint32_t *case_user, *case_item;
 };
 
-/* held_out: without the events
-   that `l` holds out; the cases are those of users for whom counts() (NULL: all) is true. */
+/* held_out: without the events that `l` holds out, which become the cases of those users
+   for whom counts() (NULL: all) is true. */
 int segments_points_init(struct segments_points *p, const struct lessons *l,
                          const struct segment_space *space, bool held_out,
                          bool (*counts)(uint32_t user), struct penchant_error *err);

@@ -221,7 +221,7 @@ int shop_content_renew(struct penchant *p, struct content_space *space,
     next->space = keeps ? p->content->space : space;
     next->of_model = next->space != NULL;
     struct pool *pool = pool_new(THREADS);
-    int status = pool ? bulk_copy(&bulk, p, s) : error_memory(err);
+    int status = pool && !bulk_copy(&bulk, p, s) ? PENCHANT_OK : error_memory(err);
     if (!status && !next->space && !hand_over)
         status = bulk_fit(&bulk, next, pool, err);
     if (!status)
@@ -232,7 +232,7 @@ int shop_content_renew(struct penchant *p, struct content_space *space,
         give_up(p);
         next->space = keeps ? NULL : next->space;
         shop_content_free(next);
-        return err->status ? status : error_memory(err);
+        return status;
     }
     next->fitted = hand_over && !space ? 0 : bulk.n; /* the watcher is to fit one */
     next->vectors_version = bulk.vectors_version;

@@ -7,7 +7,8 @@
  *
  * The space is the one that stands in the model's checkpoint. A shop without a model fits
  * one on its catalogue: at opening when the items are few (open.c), else on the watcher's
- * thread about a second later, and again when the catalogue has doubled; so it depends on
+ * thread about a second later, and again when the catalogue has grown by an eighth (of
+ * more than 4096 items: doubled) or its imported vectors have changed; so it depends on
  * how large the catalogue was.
  *
  * Everything in here is under p->lock: held for writing by shop_content_put() and while

@@ -232,13 +232,6 @@ void engine_snapshot_refresh(struct penchant *p)
     pthread_mutex_unlock(&p->refresh_lock);
 }
 
-int engine_snapshot_open(struct penchant *p, struct penchant_error *err)
-{
-    (void)err; /* a shop without a usable model still serves lists */
-    engine_snapshot_refresh(p);
-    return PENCHANT_OK;
-}
-
 void engine_snapshot_close(struct penchant *p)
 {
     replace(p, NULL);
