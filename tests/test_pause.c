@@ -1,43 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A trainer that pauses and goes on: the same bits, its schedule, its average. */
-#include "model_fixture.h"
+#include "circles_fixture.h"
 
-#include "behaviour/event.h"
 #include "learn/trainer.h"
 #include "learn/validate.h"
 
-/* Users walk round circles of ten items; the last event of each is held out. */
-enum { USERS = 120, WALK = 7, CIRCLE = 10, ITEMS = 60 };
+enum { USERS = 120, ITEMS = 60 };
 
-struct shop {
-    struct history h;
-    uint64_t train_end[USERS];
-    struct train_data data;
-};
-
-static void shop_init(struct shop *s)
-{
-    struct history_builder b;
-    struct rng rng;
-    history_builder_init(&b);
-    rng_init(&rng, 5, 1);
-    for (uint32_t u = 0; u < USERS; u++) {
-        const uint32_t first = rng_below(&rng, ITEMS);
-        for (uint32_t i = 0; i < WALK; i++)
-            assert_int_equal(
-                history_builder_add(&b, u, first / CIRCLE * CIRCLE + (first + i) % CIRCLE,
-                                    EVENT_VIEW, i + 1),
-                0);
-    }
-    assert_int_equal(history_builder_finish(&b, USERS, ITEMS, &s->h, NULL), 0);
-    history_builder_release(&b);
-    for (uint32_t u = 0; u < USERS; u++)
-        s->train_end[u] = s->h.start[u + 1] - 1;
-    s->data = (struct train_data){
-        .history = &s->h, .train_end = s->train_end, .exclude_seen = true};
-}
-
-static struct train_options options(const struct shop *s, const char *loss)
+static struct train_options options(const struct circles *s, const char *loss)
 {
     const struct penchant_train_options asked = {.preset = "gated",
                                                  .loss = loss,
@@ -75,8 +45,8 @@ static void test_pause__going_on_gives_the_bits_of_an_uninterrupted_run(void **s
 {
     (void)state;
     static const char *const loss[] = {"full", "sampled", "gbce"};
-    struct shop s;
-    shop_init(&s);
+    struct circles s;
+    circles_init(&s, USERS, ITEMS, 5);
     for (size_t l = 0; l < 3; l++) {
         const struct train_options o = options(&s, loss[l]);
         struct trainer *through, *paused, *other;
@@ -100,7 +70,7 @@ static void test_pause__going_on_gives_the_bits_of_an_uninterrupted_run(void **s
         trainer_free(paused);
         trainer_free(other);
     }
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 /* Counts the steps and asks to stop after some. */
@@ -115,8 +85,8 @@ static int stop_after(void *cookie, const char *what, uint64_t done, uint64_t to
 static void test_pause__a_leg_cut_within_an_epoch_is_judged(void **state)
 {
     (void)state;
-    struct shop s;
-    shop_init(&s);
+    struct circles s;
+    circles_init(&s, USERS, ITEMS, 5);
     struct train_options o = options(&s, "full");
     struct trainer *t;
     int left = 13; /* an epoch has ten steps: within the second */
@@ -135,7 +105,7 @@ static void test_pause__a_leg_cut_within_an_epoch_is_judged(void **state)
     validation_release(&v);
     pool_free(pool);
     trainer_free(t);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 /* With one window there is one step an epoch: parameters can be told apart step by step.
@@ -143,8 +113,8 @@ static void test_pause__a_leg_cut_within_an_epoch_is_judged(void **state)
 static void test_pause__the_rate_falls_at_the_end_of_the_last_leg(void **state)
 {
     (void)state;
-    struct shop s;
-    shop_init(&s);
+    struct circles s;
+    circles_init(&s, USERS, ITEMS, 5);
     double moved[2][11] = {{0}};
     for (int last = 0; last < 2; last++)
         for (uint32_t n = 1; n <= 10; n++) {
@@ -167,7 +137,7 @@ static void test_pause__the_rate_falls_at_the_end_of_the_last_leg(void **state)
         fixture_near("the steady rate", moved[0][n], 1, 1e-6);
         fixture_near("the falling rate", moved[1][n], 1 - 0.95 * behind, 1e-6);
     }
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 static void test_pause__the_average_is_exponential(void **state)
@@ -188,8 +158,8 @@ static void test_pause__what_is_kept_is_the_average_of_the_steps(void **state)
 {
     (void)state;
     enum { STEPS = 40 };
-    struct shop s;
-    shop_init(&s);
+    struct circles s;
+    circles_init(&s, USERS, ITEMS, 5);
     for (uint32_t u = 0; u < USERS; u++)
         s.train_end[u] = s.h.start[u + 1]; /* nothing held out: the last one is kept */
     struct train_options o = options(&s, "sampled");
@@ -222,15 +192,15 @@ static void test_pause__what_is_kept_is_the_average_of_the_steps(void **state)
     free(want);
     free(mean);
     trainer_free(t);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 /* Once nothing more comes of it the rate falls from the best average, and the run ends. */
 static void test_pause__ends_after_patience_and_a_fall(void **state)
 {
     (void)state;
-    struct shop s;
-    shop_init(&s);
+    struct circles s;
+    circles_init(&s, USERS, ITEMS, 5);
     struct train_options o = options(&s, "full");
     struct trainer *t;
     o.patience = 3;
@@ -243,15 +213,15 @@ static void test_pause__ends_after_patience_and_a_fall(void **state)
     assert_true(trainer_done(t)); /* the last leg after the fall, of two epochs here */
     assert_in_range(trainer_report(t)->epochs, 1 + 3 + 2, 1 + 3 + 1 + 2);
     trainer_free(t);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 /* Epochs of one step: patience goes by steps, and not before the rate has risen. */
 static void test_pause__a_small_log_is_given_time(void **state)
 {
     (void)state;
-    struct shop s;
-    shop_init(&s);
+    struct circles s;
+    circles_init(&s, USERS, ITEMS, 5);
     struct train_options o = options(&s, "full");
     struct trainer *t;
     o.batch_tokens = 100000;
@@ -263,7 +233,7 @@ static void test_pause__a_small_log_is_given_time(void **state)
     assert_int_equal(trainer_report(t)->best_epoch, 1);
     assert_int_equal(trainer_report(t)->epochs, 7 + 3 * 8 + 2); /* and the fall */
     trainer_free(t);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 /* The items of the held-out events are otherwise unknown: only with everything learned
@@ -271,8 +241,8 @@ static void test_pause__a_small_log_is_given_time(void **state)
 static void test_pause__everything_learns_the_held_out_events(void **state)
 {
     (void)state;
-    struct shop s;
-    shop_init(&s);
+    struct circles s;
+    circles_init(&s, USERS, ITEMS, 5);
     for (uint32_t u = 0; u < USERS; u++)
         s.h.item[s.train_end[u]] = ITEMS - 1 - s.h.item[s.train_end[u]] / CIRCLE;
     struct train_options o = options(&s, "full");
@@ -298,7 +268,7 @@ static void test_pause__everything_learns_the_held_out_events(void **state)
     model_free(copy);
     model_free(best);
     model_free(all);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 int main(void)

@@ -1,40 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `--preset auto`: who runs, who wins, and what the winner keeps. */
-#include "model_fixture.h"
+#include "circles_fixture.h"
 
-#include "behaviour/event.h"
 #include "learn/trainer.h"
 
-/* Users walk round circles of ten items; the last event of each is held out. */
-enum { USERS = 200, WALK = 7, CIRCLE = 10, ITEMS = 50 };
-
-struct shop {
-    struct history h;
-    uint64_t train_end[USERS];
-    struct train_data data;
-};
-
-static void shop_init(struct shop *s)
-{
-    struct history_builder b;
-    struct rng rng;
-    history_builder_init(&b);
-    rng_init(&rng, 3, 1);
-    for (uint32_t u = 0; u < USERS; u++) {
-        const uint32_t first = rng_below(&rng, ITEMS);
-        for (uint32_t i = 0; i < WALK; i++)
-            assert_int_equal(
-                history_builder_add(&b, u, first / CIRCLE * CIRCLE + (first + i) % CIRCLE,
-                                    EVENT_VIEW, i + 1),
-                0);
-    }
-    assert_int_equal(history_builder_finish(&b, USERS, ITEMS, &s->h, NULL), 0);
-    history_builder_release(&b);
-    for (uint32_t u = 0; u < USERS; u++)
-        s->train_end[u] = s->h.start[u + 1] - 1;
-    s->data = (struct train_data){
-        .history = &s->h, .train_end = s->train_end, .exclude_seen = true};
-}
+enum { USERS = 200, ITEMS = 50 };
 
 /* The rows of the race in their order, as progress calls them. */
 static const struct row {
@@ -90,7 +60,7 @@ static struct penchant_train_options wish(void)
                                            .threads = 1};
 }
 
-static struct penchant_train_report race(const struct shop *s,
+static struct penchant_train_report race(const struct circles *s,
                                          const struct penchant_train_options *asked,
                                          struct watch *w, struct model **best)
 {
@@ -123,12 +93,12 @@ static size_t tries_of(const struct watch *w, char try[][32], size_t most)
 static void test_race__all_begin_half_go_on_one_stays(void **state)
 {
     (void)state;
-    struct shop s;
+    struct circles s;
     struct watch w = {.phases = ""};
     struct model *best;
     char try[16][32];
     const struct penchant_train_options asked = wish();
-    shop_init(&s);
+    circles_init(&s, USERS, ITEMS, 3);
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
     const size_t n = tries_of(&w, try, 16);
     assert_int_equal(n, 5 + 3 + 2);
@@ -142,11 +112,11 @@ static void test_race__all_begin_half_go_on_one_stays(void **state)
     assert_true(w.best_calls > 0);
     assert_int_equal(best->config.dim, 16);
     model_free(best);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 /* What a row reaches by itself in so many epochs, by legs of these lengths. */
-static double alone(const struct shop *s, const struct row *row, const uint32_t *legs,
+static double alone(const struct circles *s, const struct row *row, const uint32_t *legs,
                     size_t n_legs)
 {
     struct penchant_train_options asked = wish();
@@ -170,14 +140,14 @@ static void test_race__halving_keeps_the_best(void **state)
 {
     (void)state;
     static const uint32_t legs[] = {2, 2, 3};
-    struct shop s;
+    struct circles s;
     struct watch w = {.phases = ""};
     struct model *best;
     char try[16][32];
     double ndcg[ROWS];
     size_t left[ROWS] = {0, 1, 2, 3, 4}, n = ROWS, seen = 0;
     struct penchant_train_options asked = wish();
-    shop_init(&s);
+    circles_init(&s, USERS, ITEMS, 3);
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
     assert_int_equal(tries_of(&w, try, 16), 10);
     for (size_t heat = 0; heat < 3; heat++) {
@@ -200,15 +170,15 @@ static void test_race__halving_keeps_the_best(void **state)
                     asked.max_epochs); /* it went on from there */
     assert_true(r.best_ndcg10 >= ndcg[left[0]]);
     model_free(best);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 static void test_race__the_epochs_asked_for_bound_heats_and_all(void **state)
 {
     (void)state;
-    struct shop s;
+    struct circles s;
     struct penchant_train_options asked = wish();
-    shop_init(&s);
+    circles_init(&s, USERS, ITEMS, 3);
     for (asked.max_epochs = 1; asked.max_epochs <= 5; asked.max_epochs++) {
         struct watch w = {.phases = ""};
         struct model *best;
@@ -216,20 +186,20 @@ static void test_race__the_epochs_asked_for_bound_heats_and_all(void **state)
         assert_int_equal(r.epochs, asked.max_epochs);
         model_free(best);
     }
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 static void test_race__tells_what_it_chose(void **state)
 {
     (void)state;
-    struct shop s;
+    struct circles s;
     struct watch w = {.phases = ""};
     struct model *best, *all;
     struct penchant_train_options asked = wish();
     struct train_options o, chosen = {.threads = 0};
     struct penchant_train_report r;
     asked.max_epochs = 2;
-    shop_init(&s);
+    circles_init(&s, USERS, ITEMS, 3);
     assert_int_equal(train_options_from(&o, &asked, &s.data, NULL), 0);
     o.warmup_steps = 5;
     o.chosen = &chosen;
@@ -246,35 +216,35 @@ static void test_race__tells_what_it_chose(void **state)
     assert_memory_not_equal(all->param, best->param, best->n_params * sizeof(float));
     model_free(best);
     model_free(all);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 static void test_race__repeats_bit_for_bit(void **state)
 {
     (void)state;
-    struct shop s;
+    struct circles s;
     struct watch w = {.phases = ""};
     struct model *a, *b;
     const struct penchant_train_options asked = wish();
-    shop_init(&s);
+    circles_init(&s, USERS, ITEMS, 3);
     race(&s, &asked, &w, &a);
     race(&s, &asked, &w, &b);
     assert_int_equal(a->n_params, b->n_params);
     assert_memory_equal(a->param, b->param, a->n_params * sizeof(float));
     model_free(a);
     model_free(b);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 static void test_race__a_fixed_dropout_leaves_one_row_a_preset(void **state)
 {
     (void)state;
-    struct shop s;
+    struct circles s;
     struct watch w = {.phases = ""};
     struct model *best;
     struct penchant_train_options asked = wish();
     asked.dropout = 0.3;
-    shop_init(&s);
+    circles_init(&s, USERS, ITEMS, 3);
     char try[16][32];
     race(&s, &asked, &w, &best);
     assert_int_equal(tries_of(&w, try, 16), 3 + 2);
@@ -282,34 +252,34 @@ static void test_race__a_fixed_dropout_leaves_one_row_a_preset(void **state)
     assert_string_equal(try[1], "try hstu");
     assert_string_equal(try[2], "try sasrec");
     model_free(best);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 static void test_race__stops_in_a_heat_with_the_best_so_far(void **state)
 {
     (void)state;
-    struct shop s;
+    struct circles s;
     struct watch w = {.phases = "", .stop_in = "try hstu"};
     struct model *best;
     const struct penchant_train_options asked = wish();
-    shop_init(&s);
+    circles_init(&s, USERS, ITEMS, 3);
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
     assert_string_equal(w.phases, "try gated,try gated .5,try hstu");
     assert_true(r.stopped && r.best_ndcg10 > 0);
     model_free(best);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 static void test_race__no_heat_outlasts_the_time(void **state)
 {
     (void)state;
-    struct shop s;
+    struct circles s;
     struct watch w = {.phases = ""};
     struct model *best;
     struct penchant_train_options asked = wish();
     asked.max_epochs = 0;
     asked.minutes = 0.01;
-    shop_init(&s);
+    circles_init(&s, USERS, ITEMS, 3);
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
     char try[16][32];
     const size_t n = tries_of(&w, try, 16);
@@ -319,7 +289,7 @@ static void test_race__no_heat_outlasts_the_time(void **state)
     assert_string_equal(w.phases + strlen(w.phases) - 6, ",train");
     assert_true(r.epochs >= 1 && r.seconds > 0);
     model_free(best);
-    history_release(&s.h);
+    circles_release(&s);
 }
 
 int main(void)
