@@ -16,7 +16,6 @@
 #include "behaviour/event.h"
 #include "evidence/blend_fit.h"
 #include "evidence/counts.h"
-#include "evidence/lbfgs.h"
 #include "model/model.h"
 
 enum {
@@ -107,27 +106,7 @@ static float slope_at(const struct blend *b, int s, float x, float score, float 
     return blend_slope(&t.term[s], score, novelty);
 }
 
-/* ---- the optimiser and the gradient ---- */
-
-static double rosenbrock(void *arg, const double *x, double *g)
-{
-    ++*(int *)arg;
-    const double a = 1 - x[0], b = x[1] - x[0] * x[0];
-    g[0] = -2 * a - 400 * x[0] * b;
-    g[1] = 200 * b;
-    return a * a + 100 * b * b;
-}
-
-static void test_blend__the_optimiser_finds_the_valley(void **state)
-{
-    (void)state;
-    double x[2] = {-1.2, 1}, value;
-    int calls = 0;
-    assert_in_range(lbfgs_minimise(x, 2, rosenbrock, &calls, 200, 1e-15, &value), 5, 100);
-    assert_float_equal(x[0], 1, 1e-4);
-    assert_float_equal(x[1], 1, 1e-4);
-    assert_true(value < 1e-8 && calls < 200);
-}
+/* ---- the gradient ---- */
 
 /* A blend whose every number is there, so that every path of the gradient is walked. */
 static void scatter(struct blend *b, uint64_t seed)
@@ -622,7 +601,6 @@ static void test_blend__survives_a_checkpoint(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blend__the_optimiser_finds_the_valley),
         cmocka_unit_test(test_blend__the_gradient_is_that_of_the_loss),
         cmocka_unit_test(test_blend__finds_the_weights_of_a_truth_in_context),
         cmocka_unit_test(test_blend__bends_and_knows_what_is_new),

@@ -16,7 +16,6 @@
 
 #include "behaviour/event.h"
 #include "evaluate/probability.h"
-#include "evidence/lbfgs.h"
 #include "lab/dataset.h"
 #include "learn/isotonic.h"
 #include "learn/outlook_fit.h"
@@ -148,46 +147,7 @@ static void test_outlook__judging_follows_the_definitions(void **state)
     assert_near(probability_loss(1, true), 0, 1e-5);
 }
 
-/* ---- the optimiser and the gradient ---- */
-
-static double rosenbrock(void *cookie, const double *x, double *g)
-{
-    const double a = 1 - x[0], b = x[1] - x[0] * x[0];
-    ++*(int *)cookie;
-    g[0] = -2 * a - 400 * x[0] * b;
-    g[1] = 200 * b;
-    return a * a + 100 * b * b;
-}
-
-static double quadratic(void *cookie, const double *x, double *g)
-{
-    double sum = 0;
-    ++*(int *)cookie;
-    for (int i = 0; i < 50; i++) {
-        const double off = x[i] - i;
-        g[i] = 2 * (i + 1) * off;
-        sum += (i + 1) * off * off;
-    }
-    return sum;
-}
-
-static void test_outlook__the_optimiser_finds_minima(void **state)
-{
-    double x[50] = {-1.2, 1}, value;
-    int calls = 0;
-    (void)state;
-    assert_true(lbfgs_minimise(x, 2, rosenbrock, &calls, 200, 0, &value) > 0);
-    assert_near(x[0], 1, 1e-4);
-    assert_near(x[1], 1, 1e-4);
-    assert_true(calls < 200);
-    memset(x, 0, sizeof(x));
-    calls = 0;
-    assert_true(lbfgs_minimise(x, 50, quadratic, &calls, 200, 0, &value) > 0);
-    for (int i = 0; i < 50; i++)
-        assert_near(x[i], i, 1e-4);
-    assert_true(calls < 150); /* steepest descent would need thousands */
-    assert_near(value, 0, 1e-6);
-}
+/* ---- the gradient ---- */
 
 static void test_outlook__the_gradient_is_that_of_the_loss(void **state)
 {
@@ -696,7 +656,6 @@ int main(void)
         cmocka_unit_test(test_outlook__pooling_is_isotonic_regression),
         cmocka_unit_test(test_outlook__a_curve_finds_the_true_rates),
         cmocka_unit_test(test_outlook__judging_follows_the_definitions),
-        cmocka_unit_test(test_outlook__the_optimiser_finds_minima),
         cmocka_unit_test(test_outlook__the_gradient_is_that_of_the_loss),
         cmocka_unit_test(test_outlook__features_are_of_the_newest_events),
         cmocka_unit_test(test_outlook__known_probabilities_are_found),

@@ -174,8 +174,7 @@ static int fit_form(struct fitting *f, const struct form *form)
     double x[BLEND_PARAMS];
     f->form = form;
     get(&f->b, x);
-    const int steps =
-        lbfgs_minimise(x, BLEND_PARAMS, objective, f, STEPS, TOLERANCE, NULL);
+    const int steps = lbfgs_minimise(x, BLEND_PARAMS, objective, f, STEPS, TOLERANCE);
     put(&f->b, x);
     return steps < 0 || f->failed ? PENCHANT_ENOMEM : PENCHANT_OK;
 }

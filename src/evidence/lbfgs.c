@@ -91,7 +91,7 @@ static void remember(struct search *s, const double *x)
 }
 
 int lbfgs_minimise(double *x, size_t n, lbfgs_fn *fn, void *arg, int steps,
-                   double tolerance, double *value)
+                   double tolerance)
 {
     double *slab = calloc((2 * (size_t)M + 4) * n + 1, sizeof *slab);
     if (!slab)
@@ -117,8 +117,6 @@ int lbfgs_minimise(double *x, size_t n, lbfgs_fn *fn, void *arg, int steps,
         if (before - at < tolerance * fabs(before))
             break;
     }
-    if (value)
-        *value = at;
     free(slab);
     return made;
 }

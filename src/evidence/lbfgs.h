@@ -15,10 +15,9 @@ typedef double lbfgs_fn(void *arg, const double *x, double *gradient);
 
 /*
  * Improves x until a step gains less than `tolerance` of the value or after `steps`
- * steps. The value at x into *value (may be NULL). How many steps were made, or -1 when
- * out of memory (x is as it was).
+ * steps. How many steps were made, or -1 when out of memory (x is as it was).
  */
 int lbfgs_minimise(double *x, size_t n, lbfgs_fn *fn, void *arg, int steps,
-                   double tolerance, double *value);
+                   double tolerance);
 
 #endif

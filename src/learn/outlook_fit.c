@@ -230,8 +230,7 @@ static int fit_weights(struct outlook_model *m, bool week, const struct outlook_
     int rc = PENCHANT_OK;
     for (size_t i = 0; !rc && n && i < sizeof(penalty) / sizeof(*penalty); i++) {
         p.penalty = penalty[i];
-        if (lbfgs_minimise(x, n, outlook_problem_loss, &p, ITERATIONS, TOLERANCE, NULL) <
-            0)
+        if (lbfgs_minimise(x, n, outlook_problem_loss, &p, ITERATIONS, TOLERANCE) < 0)
             rc = PENCHANT_ENOMEM;
         const double loss = rc ? INFINITY : loss_on(p, &set[OUTLOOK_CALIBRATING], x);
         if (!(loss < least))
