@@ -2,6 +2,7 @@
 /* A trainer that pauses and goes on: the same bits, its schedule, its average. */
 #include "circles_fixture.h"
 
+#include "learn/average.h"
 #include "learn/trainer.h"
 #include "learn/validate.h"
 
@@ -145,10 +146,10 @@ static void test_pause__the_average_is_exponential(void **state)
     (void)state;
     float mean[5] = {1, -2, 0, 4, 8}, x[5] = {3, -2, 1, 0, 16};
     const float want[5] = {1.5f, -2, 0.25f, 3, 10};
-    trainer_average(mean, x, 5, 0.25f);
+    average_add(mean, x, 5, 0.25f);
     for (int i = 0; i < 5; i++)
         assert_true(mean[i] == want[i]);
-    trainer_average(mean, x, 5, 1);
+    average_add(mean, x, 5, 1);
     assert_memory_equal(mean, x, sizeof(x));
 }
 

@@ -6,17 +6,15 @@
 #include <string.h>
 
 #include "base/timing.h"
+#include "learn/average.h"
 #include "learn/step.h"
 #include "learn/validate.h"
 #include "model/item_content.h"
 
-/* The average looks back over two epochs, at first over an eighth of the steps so far; a
-   small log has epochs of a step or two. */
-enum { AVERAGE_EPOCHS = 2, AVERAGE_LEAST = 16, AVERAGE_RAMP = 8 };
+/* The average looks back over two epochs; a small log has epochs of a step or two. */
+enum { AVERAGE_EPOCHS = 2, AVERAGE_LEAST = 16 };
 /* Steps that each validation of the patience stands for at least. */
 enum { PATIENCE_STEPS = 8 };
-/* Averaging reads two tables and writes one: over large ones not after every step. */
-enum { AVERAGE_FLOATS = 1 << 22 };
 /* Epochs of falling rate once validation has stopped improving, a part of those so far. */
 enum { COOL_PART = 4, COOL_LEAST = 2, COOL_MOST = 10, COOL_PATIENCE = 4 };
 
@@ -26,7 +24,8 @@ static const double lowest_rate = 0.05; /* of the full one, at the end */
 struct trainer {
     const struct train_data *data;
     const struct train_options *o;
-    struct model *model, *average, *best;
+    struct model *model, *best;
+    struct average average;
     struct optimiser optimiser;
     struct validation validation;
     struct penchant_train_report report;
@@ -40,7 +39,6 @@ struct trainer {
     bool cooling, done;
     double cool_from, cool_epochs; /* in epochs; cool_epochs 0: no such bound */
     double cool_from_s, cool_s;    /* in seconds of training; cool_s 0: no such bound */
-    uint64_t average_steps;        /* since the average began */
     uint32_t stale;                /* validations since the best one */
     double best_ndcg, loss;
     /* the present leg */
@@ -87,9 +85,9 @@ static int make_model(struct trainer *t, struct penchant_error *err)
         take_up(t->model, from);
     else
         model_initialise(t->model, t->o->seed);
-    t->average = model_clone(t->model);
+    t->average.mean = model_clone(t->model);
     t->best = model_clone(t->model);
-    return t->average && t->best ? PENCHANT_OK : error_memory(err);
+    return t->average.mean && t->best ? PENCHANT_OK : error_memory(err);
 }
 
 static void start_report(struct trainer *t)
@@ -149,7 +147,7 @@ void trainer_free(struct trainer *t)
     validation_release(&t->validation);
     optimiser_release(&t->optimiser);
     model_free(t->model);
-    model_free(t->average);
+    model_free(t->average.mean);
     model_free(t->best);
     free(t);
 }
@@ -256,12 +254,9 @@ static void cool_from_best(struct trainer *t)
     const double part = t->report.best_epoch / COOL_PART;
     const size_t bytes = t->model->n_params * sizeof(float);
     memcpy(t->model->param, t->best->param, bytes);
-    memcpy(t->average->param, t->best->param, bytes);
-    t->average_steps = 0;
-    cool(t,
-         part < COOL_LEAST  ? COOL_LEAST
-         : part > COOL_MOST ? COOL_MOST
-                            : part,
+    memcpy(t->average.mean->param, t->best->param, bytes);
+    t->average.steps = 0;
+    cool(t, fmin(fmax(part, COOL_LEAST), COOL_MOST),
          leg->seconds > 0 ? t->leg_s + leg->seconds - spent(t) : 0);
 }
 
@@ -287,8 +282,7 @@ static double cooled(const struct trainer *t)
     const double epochs =
         t->cool_epochs > 0 ? (epochs_done(t) - t->cool_from) / t->cool_epochs : 0;
     const double time = t->cool_s > 0 ? (spent(t) - t->cool_from_s) / t->cool_s : 0;
-    const double most = epochs > time ? epochs : time;
-    return most < 1 ? most : 1;
+    return fmin(fmax(epochs, time), 1);
 }
 
 double trainer_rate(const struct trainer *t)
@@ -305,46 +299,6 @@ static bool leg_over(const struct trainer *t)
            (leg->epochs && t->report.epochs >= t->leg_epochs + leg->epochs);
 }
 
-/* ---- the average --------------------------------------------------------------- */
-
-void trainer_average(float *mean, const float *x, size_t n, float share)
-{
-    for (size_t i = 0; i < n; i++)
-        mean[i] += share * (x[i] - mean[i]);
-}
-
-struct averaging {
-    struct trainer *t;
-    float share;
-    uint32_t parts;
-};
-
-static void average_part(void *arg, uint32_t i)
-{
-    const struct averaging *a = arg;
-    const size_t n = a->t->model->n_params;
-    const size_t first = n * i / a->parts, end = n * (i + 1) / a->parts;
-    trainer_average(a->t->average->param + first, a->t->model->param + first, end - first,
-                    a->share);
-}
-
-/* Every so manyth step stands for all since the one before. */
-static void average(struct trainer *t)
-{
-    const uint64_t every = 1 + t->model->n_params / AVERAGE_FLOATS;
-    t->average_steps++;
-    if (t->average_steps > every && t->average_steps % every)
-        return;
-    const double steps = t->average_steps > every ? (double)every : 1;
-    const double ramp = (double)t->average_steps / AVERAGE_RAMP;
-    const double epochs = AVERAGE_EPOCHS * epoch_steps(t);
-    const double most = epochs > AVERAGE_LEAST ? epochs : AVERAGE_LEAST;
-    const double horizon = ramp < most ? ramp : most;
-    struct averaging a = {.t = t, .parts = pool_threads(t->stepper.pool)};
-    a.share = horizon > steps ? (float)(steps / horizon) : 1;
-    pool_run(t->stepper.pool, average_part, &a, a.parts);
-}
-
 /* ---- epochs -------------------------------------------------------------------- */
 
 static int judge(struct trainer *t, struct penchant_error *err)
@@ -352,10 +306,10 @@ static int judge(struct trainer *t, struct penchant_error *err)
     double ndcg = 0;
     const bool blind = t->validation.n == 0;
     t->judged_step = t->optimiser.step;
-    if (validation_ndcg10(&t->validation, t->average, t->stepper.pool, &ndcg))
+    if (validation_ndcg10(&t->validation, t->average.mean, t->stepper.pool, &ndcg))
         return error_memory(err);
-    /* With nothing held out the last epoch is the best; patience still ends it. */
-    /* While the rate still rises nothing is to be expected. */
+    /* While the rate still rises nothing is to be expected. With nothing held out the
+       last epoch is the best; patience still ends it. */
     t->stale += t->optimiser.step > t->o->warmup_steps || blind;
     if (ndcg <= t->best_ndcg && !blind)
         return PENCHANT_OK;
@@ -363,7 +317,7 @@ static int judge(struct trainer *t, struct penchant_error *err)
         t->stale = 0;
     t->best_ndcg = ndcg;
     t->report.best_epoch = t->report.epochs;
-    memcpy(t->best->param, t->average->param, t->model->n_params * sizeof(float));
+    memcpy(t->best->param, t->average.mean->param, t->model->n_params * sizeof(float));
     fill_report(t);
     return t->o->on_best ? t->o->on_best(t->o->cookie, t->best, &t->report) : PENCHANT_OK;
 }
@@ -394,7 +348,8 @@ static int take_step(struct trainer *t, struct penchant_error *err)
                               (float)trainer_rate(t), &r, err);
     if (status)
         return status;
-    average(t);
+    average_step(&t->average, t->model,
+                 fmax(AVERAGE_EPOCHS * epoch_steps(t), AVERAGE_LEAST), t->stepper.pool);
     t->at = r.end;
     t->loss = r.loss;
     t->report.tokens += r.tokens;

@@ -56,7 +56,4 @@ struct model *trainer_take_best(struct trainer *t);
 const struct model *trainer_model(const struct trainer *t);
 double trainer_rate(const struct trainer *t);
 
-/* mean += share * (x - mean) for n floats. */
-void trainer_average(float *mean, const float *x, size_t n, float share);
-
 #endif
