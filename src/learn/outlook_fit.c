@@ -157,8 +157,7 @@ static bool logged(const struct history *h, int output)
 static void decide(struct outlook_model *m, const struct outlook_question *q,
                    const struct outlook_set *set, bool reaches)
 {
-    const int from = q->week ? OUTLOOK_NEXT : 0;
-    const int to = q->week ? OUTLOOK_OUTPUTS : OUTLOOK_NEXT;
+    const int from = outlook_first(q->week), to = outlook_end(q->week);
     int given = 0;
     for (int o = from; o < to; o++) {
         const struct outlook_set *l = &set[OUTLOOK_LEARNING];
@@ -222,7 +221,7 @@ static int fit_weights(struct outlook_model *m, bool week, const struct outlook_
     static const double penalty[] = {0.1, 0.03, 0.01, 0.003, 0.001};
     struct outlook_problem p = {.set = &set[OUTLOOK_LEARNING], .exclusive = !week};
     double x[OUTLOOK_OUTPUTS * OUTLOOK_ROW] = {0}, least = INFINITY;
-    const int from = week ? OUTLOOK_NEXT : 0, to = week ? OUTLOOK_OUTPUTS : OUTLOOK_NEXT;
+    const int from = outlook_first(week), to = outlook_end(week);
     for (int i = from; i < to; i++)
         if (!m->why[i])
             p.output[p.n_outputs++] = (uint8_t)i;
@@ -244,7 +243,7 @@ static int fit_weights(struct outlook_model *m, bool week, const struct outlook_
 
 static int fit_curves(struct outlook_model *m, bool week, const struct outlook_set *set)
 {
-    const int from = week ? OUTLOOK_NEXT : 0, to = week ? OUTLOOK_OUTPUTS : OUTLOOK_NEXT;
+    const int from = outlook_first(week), to = outlook_end(week);
     double *p = malloc((set->n + 1) * sizeof(*p));
     bool *came = malloc((set->n + 1) * sizeof(*came));
     int rc = p && came ? PENCHANT_OK : PENCHANT_ENOMEM;
@@ -269,8 +268,7 @@ static int fit_curves(struct outlook_model *m, bool week, const struct outlook_s
 static void fit_newcomers(struct outlook_model *m, const struct outlook_question *q,
                           const struct outlook_times *t, struct outlook_set *room)
 {
-    const int from = q->week ? OUTLOOK_NEXT : 0;
-    const int to = q->week ? OUTLOOK_OUTPUTS : OUTLOOK_NEXT;
+    const int from = outlook_first(q->week), to = outlook_end(q->week);
     const size_t n = outlook_newcomers(q, t, room->n, room->moment);
     double all = 0, came[OUTLOOK_OUTPUTS] = {0};
     room->n = n ? n : room->n;

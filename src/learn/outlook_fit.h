@@ -3,7 +3,8 @@
  * Fits interest/outlook.h on a log, at moments that learn/outlook_moments.h draws. The
  * weights minimise the mean log loss with a quadratic penalty (L-BFGS) on the learning
  * part of the time, the strength of the penalty and the curves (isotonic regressions) come
- * from the calibrating part, and the figures are taken on the reporting part, which served nothing else.
+ * from the calibrating part, and the figures are taken on the reporting part, which served
+ * nothing else.
  *
  * Two peers are judged beside it: the rate of the time before, and a table of recency and
  * frequency (8 by 5 cells of equal size, their rates), both made of the learning and the

@@ -182,8 +182,7 @@ int outlook_judge(struct outlook_model *m, const struct outlook_question *q,
         outlook_calibrate(m, all + i * OUTLOOK_OUTPUTS);
     }
     bool any = false;
-    for (int o = q->week ? OUTLOOK_NEXT : 0;
-         o < (q->week ? OUTLOOK_OUTPUTS : OUTLOOK_NEXT); o++) {
+    for (int o = outlook_first(q->week); o < outlook_end(q->week); o++) {
         if (rc || !n || m->why[o])
             continue;
         rc = judge_output(m, q, &t, report, all, o, p, came);

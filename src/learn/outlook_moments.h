@@ -47,6 +47,17 @@ struct outlook_question {
 
 int64_t outlook_horizon_us(bool week);
 
+/* The outputs that a question is about are [first, end). */
+static inline int outlook_first(bool week)
+{
+    return week ? OUTLOOK_NEXT : 0;
+}
+
+static inline int outlook_end(bool week)
+{
+    return week ? OUTLOOK_OUTPUTS : OUTLOOK_NEXT;
+}
+
 /* Up to n moments of which the horizon ends before `to_us`; returns how many. */
 size_t outlook_draw(const struct outlook_question *q, int64_t from_us, int64_t to_us,
                     size_t n, struct rng *rng, struct outlook_moment *out);
