@@ -1,201 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a checkpoint; writing one is in checkpoint_save.c. */
 #include "model/checkpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/files.h"
-#include "base/json_writer.h"
-
-/* The format's own limit on the header is 100 MB. */
-enum { MAX_HEADER = 100 * 1000 * 1000, MAX_NAME = 64 };
-
-#define FORMAT_VERSION "1"
-
-/* The configuration as rows: name in the metadata, member, kind. */
-#define CONFIG_MAP(X)                                                                    \
-    X(dim)                                                                               \
-    X(blocks)                                                                            \
-    X(heads)                                                                             \
-    X(max_length)                                                                        \
-    X(ffn_dim)                                                                           \
-    X(attention)                                                                         \
-    X(gated)                                                                             \
-    X(bias_position)                                                                     \
-    X(bias_time)                                                                         \
-    X(position)                                                                          \
-    X(gap)                                                                               \
-    X(normalise)                                                                         \
-    X(n_items)                                                                           \
-    X(n_attributes)                                                                      \
-    X(n_types)
-
-/* The attributes of the items are tables of whole numbers; kept as their own tensors. */
-static const char *const start_name = "item_attribute_start", *const attr_name =
-                                                                  "item_attribute";
-
-/* What the items say (item_content.h); only models with content have them. */
-static const char *const content_name = "item_content", *const map_name = "content_map";
-
-/* ---- writing ------------------------------------------------------------------- */
-
-struct writing {
-    struct json_writer json;
-    const struct model *m;
-    size_t offset; /* bytes of data so far */
-    int fd;
-    const struct checkpoint_extra *extra; /* (n_extras) */
-    size_t n_extras;
-};
-
-static void describe(struct writing *w, const char *name, const char *dtype, size_t rows,
-                     size_t cols)
-{
-    const size_t bytes = rows * (cols ? cols : 1) * 4;
-    json_key(&w->json, name);
-    json_begin_object(&w->json);
-    json_key_string(&w->json, "dtype", dtype);
-    json_key(&w->json, "shape");
-    json_begin_array(&w->json);
-    json_uint(&w->json, rows);
-    if (cols)
-        json_uint(&w->json, cols);
-    json_end_array(&w->json);
-    json_key(&w->json, "data_offsets");
-    json_begin_array(&w->json);
-    json_uint(&w->json, w->offset);
-    json_uint(&w->json, w->offset + bytes);
-    json_end_array(&w->json);
-    json_end_object(&w->json);
-    w->offset += bytes;
-}
-
-static int describe_tensor(void *arg, const struct model_tensor *t)
-{
-    describe(arg, t->name, "F32", t->rows, t->cols);
-    return 0;
-}
-
-static void write_names(struct writing *w)
-{
-    const struct model *m = w->m;
-    struct buf names;
-    struct json_writer list;
-    buf_init(&names, MAX_HEADER);
-    json_init(&list, &names);
-    json_begin_array(&list);
-    for (uint32_t i = 0; m->attribute_name && i < m->config.n_attributes; i++)
-        json_text(&list, m->attribute_name[i]);
-    json_end_array(&list);
-    w->json.out->failed |= names.failed;
-    json_key_string(&w->json, "attribute_names", names.data);
-    buf_release(&names);
-}
-
-static void write_metadata(struct writing *w, const struct checkpoint_note *note,
-                           size_t n)
-{
-    char text[32];
-    json_key(&w->json, "__metadata__");
-    json_begin_object(&w->json);
-    json_key_string(&w->json, "format", "penchant-model");
-    json_key_string(&w->json, "version", FORMAT_VERSION);
-#define X(field)                                                                         \
-    snprintf(text, sizeof(text), "%u", (unsigned)w->m->config.field);                    \
-    json_key_string(&w->json, #field, text);
-    CONFIG_MAP(X)
-#undef X
-    snprintf(text, sizeof(text), "%.9g", (double)w->m->config.temperature);
-    json_key_string(&w->json, "temperature", text);
-    write_names(w);
-    for (size_t i = 0; i < n; i++) {
-        char key[MAX_NAME + 8];
-        snprintf(key, sizeof(key), "note.%s", note[i].name);
-        json_key_string(&w->json, key, note[i].value);
-    }
-    json_end_object(&w->json);
-}
-
-static int write_tensor(void *arg, const struct model_tensor *t)
-{
-    const struct writing *w = arg;
-    return files_write_all(w->fd, w->m->param + t->offset,
-                           (size_t)t->rows * t->cols * sizeof(float));
-}
-
-struct file {
-    struct writing *w;
-    const struct buf *header;
-};
-
-static int write_file(void *arg, int fd)
-{
-    const struct file *f = arg;
-    const struct model *m = f->w->m;
-    uint8_t length[8];
-    for (int i = 0; i < 8; i++)
-        length[i] = (uint8_t)((uint64_t)f->header->len >> (8 * i));
-    f->w->fd = fd;
-    if (files_write_all(fd, length, 8) != 0 ||
-        files_write_all(fd, f->header->data, f->header->len) != 0 ||
-        model_each_tensor(m, write_tensor, f->w) != 0)
-        return -1;
-    const size_t n = m->config.n_items + (size_t)1, row = m->config.dim * sizeof(float);
-    if (m->content && (files_write_all(fd, m->content, m->config.n_items * row) != 0 ||
-                       files_write_all(fd, m->content_map, m->config.content * row) != 0))
-        return -1;
-    if (m->attr_start && (files_write_all(fd, m->attr_start, n * 4) != 0 ||
-                          files_write_all(fd, m->attr, m->attr_start[n - 1] * (size_t)4)))
-        return -1;
-    for (size_t i = 0; i < f->w->n_extras; i++) {
-        const struct checkpoint_extra *e = &f->w->extra[i];
-        if (files_write_all(fd, e->data, (size_t)e->rows * e->cols * sizeof(float)) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-int checkpoint_save(const char *path, const struct model *m,
-                    const struct checkpoint_note *note, size_t n_notes,
-                    const struct checkpoint_extra *extra, size_t n_extras,
-                    struct penchant_error *err)
-{
-    struct buf header;
-    struct writing w = {.m = m, .extra = extra, .n_extras = n_extras};
-    buf_init(&header, MAX_HEADER);
-    json_init(&w.json, &header);
-    json_begin_object(&w.json);
-    write_metadata(&w, note, n_notes);
-    model_each_tensor(m, describe_tensor, &w);
-    if (m->content) {
-        describe(&w, content_name, "F32", m->config.n_items, m->config.dim);
-        describe(&w, map_name, "F32", m->config.content, m->config.dim);
-    }
-    if (m->attr_start) {
-        describe(&w, start_name, "I32", m->config.n_items + (size_t)1, 0);
-        describe(&w, attr_name, "I32", m->attr_start[m->config.n_items], 0);
-    }
-    for (size_t i = 0; i < n_extras; i++)
-        describe(&w, extra[i].name, "F32", extra[i].rows, extra[i].cols);
-    json_end_object(&w.json);
-    while (header.len % 8)
-        buf_putc(&header, ' ');
-    const struct file f = {.w = &w, .header = &header};
-    const int status = header.failed
-                           ? error_memory(err)
-                           : files_replace(path, write_file, (void *)(uintptr_t)&f, err);
-    buf_release(&header);
-    return status;
-}
-
-/* ---- reading ------------------------------------------------------------------- */
+#include "behaviour/safetensors.h"
+#include "model/checkpoint_form.h"
 
 struct reading {
     const char *path;
@@ -229,7 +45,7 @@ static int read_all(int fd, void *to, size_t n, size_t at)
 
 static int open_header(struct reading *r)
 {
-    uint8_t length[8];
+    uint8_t length[SAFETENSORS_LENGTH];
     struct stat st;
     r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
     if (r->fd < 0)
@@ -237,20 +53,18 @@ static int open_header(struct reading *r)
                    ? error_set(r->err, PENCHANT_ENOTFOUND, "there is no %s", r->path)
                    : error_set(r->err, PENCHANT_EIO, "cannot open %s: %s", r->path,
                                strerror(errno));
-    if (fstat(r->fd, &st) != 0 || read_all(r->fd, length, 8, 0) != 0)
+    if (fstat(r->fd, &st) != 0 || read_all(r->fd, length, sizeof(length), 0) != 0)
         return damaged(r, "it is too short");
-    uint64_t n = 0;
-    for (int i = 0; i < 8; i++)
-        n |= (uint64_t)length[i] << (8 * i);
-    if (n > MAX_HEADER || n + 8 > (uint64_t)st.st_size)
+    const uint64_t n = safetensors_header(length, (uint64_t)st.st_size);
+    if (!n || n > CHECKPOINT_MAX_HEADER)
         return damaged(r, "the header does not fit");
     char *text = malloc((size_t)n + 1);
     if (!text)
         return error_memory(r->err);
-    if (read_all(r->fd, text, (size_t)n, 8) == 0)
+    if (read_all(r->fd, text, (size_t)n, SAFETENSORS_LENGTH) == 0)
         r->header = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
     free(text);
-    r->data_at = (size_t)n + 8;
+    r->data_at = (size_t)n + SAFETENSORS_LENGTH;
     r->data_bytes = (size_t)st.st_size - r->data_at;
     return json_is_object(r->header) ? PENCHANT_OK
                                      : damaged(r, "the header is no object");
@@ -275,9 +89,9 @@ static int read_config(const struct reading *r, struct model_config *c)
     char *end;
     if (strcmp(metadata(r, "format"), "penchant-model") != 0)
         return damaged(r, "it is no model of ours");
-    if (strcmp(metadata(r, "version"), FORMAT_VERSION) != 0)
+    if (strcmp(metadata(r, "version"), CHECKPOINT_VERSION) != 0)
         return error_set(r->err, PENCHANT_EVERSION, "%s has format version %.20s, not %s",
-                         r->path, metadata(r, "version"), FORMAT_VERSION);
+                         r->path, metadata(r, "version"), CHECKPOINT_VERSION);
     *c = (struct model_config){0};
 #define X(field)                                                                         \
     {                                                                                    \
@@ -287,7 +101,7 @@ static int read_config(const struct reading *r, struct model_config *c)
         read_field(&c->field, v);                                                        \
     }
 #define read_field(to, v) (*(to) = (__typeof__(*(to)))(v))
-    CONFIG_MAP(X)
+    CHECKPOINT_CONFIG_MAP(X)
 #undef read_field
 #undef X
     c->temperature = strtof(metadata(r, "temperature"), NULL);
@@ -343,7 +157,8 @@ static int read_tensor(void *arg, const struct model_tensor *t)
 /* The rows of the map, 0 without one: the configuration of models with content. */
 static uint32_t content_dim(const struct reading *r)
 {
-    const json_t *shape = json_object_get(json_object_get(r->header, map_name), "shape");
+    const json_t *shape =
+        json_object_get(json_object_get(r->header, CHECKPOINT_CONTENT_MAP), "shape");
     const json_int_t n = json_integer_value(json_array_get(shape, 0));
     return n > 0 && n <= MODEL_MAX_CONTENT ? (uint32_t)n : 0;
 }
@@ -352,13 +167,14 @@ static int read_content(const struct reading *r)
 {
     const struct model *m = r->m;
     if (!m->content)
-        return json_object_get(r->header, content_name) ? damaged(r, map_name)
-                                                        : PENCHANT_OK;
+        return json_object_get(r->header, CHECKPOINT_CONTENT)
+                   ? damaged(r, CHECKPOINT_CONTENT_MAP)
+                   : PENCHANT_OK;
     const int status =
-        read_matrix(r, content_name, m->config.n_items, m->config.dim, m->content);
+        read_matrix(r, CHECKPOINT_CONTENT, m->config.n_items, m->config.dim, m->content);
     return status ? status
-                  : read_matrix(r, map_name, m->config.content, m->config.dim,
-                                m->content_map);
+                  : read_matrix(r, CHECKPOINT_CONTENT_MAP, m->config.content,
+                                m->config.dim, m->content_map);
 }
 
 /* The items' attributes, checked so that no index leads outside. */
@@ -367,29 +183,29 @@ static int read_attributes(const struct reading *r, const struct model_config *c
 {
     size_t at;
     const size_t n = c->n_items + (size_t)1;
-    int status = find(r, start_name, "I32", n, 0, &at);
+    int status = find(r, CHECKPOINT_START, "I32", n, 0, &at);
     if (status != PENCHANT_OK)
         return status;
     *start = malloc(n * 4);
     if (!*start)
         return error_memory(r->err);
     if (read_all(r->fd, *start, n * 4, at) != 0 || (*start)[0] != 0)
-        return damaged(r, start_name);
+        return damaged(r, CHECKPOINT_START);
     for (size_t i = 1; i < n; i++)
         if ((*start)[i] < (*start)[i - 1])
-            return damaged(r, start_name);
+            return damaged(r, CHECKPOINT_START);
     const size_t total = (*start)[n - 1];
-    status = find(r, attr_name, "I32", total, 0, &at);
+    status = find(r, CHECKPOINT_ATTRIBUTE, "I32", total, 0, &at);
     if (status != PENCHANT_OK)
         return status;
     *attr = malloc(total * 4 + 4);
     if (!*attr)
         return error_memory(r->err);
     if (read_all(r->fd, *attr, total * 4, at) != 0)
-        return damaged(r, attr_name);
+        return damaged(r, CHECKPOINT_ATTRIBUTE);
     for (size_t i = 0; i < total; i++)
         if ((*attr)[i] >= c->n_attributes)
-            return damaged(r, attr_name);
+            return damaged(r, CHECKPOINT_ATTRIBUTE);
     return PENCHANT_OK;
 }
 
@@ -460,7 +276,7 @@ int checkpoint_note(const char *path, const char *name, char *text, size_t n,
                     struct penchant_error *err)
 {
     struct reading r = {.path = path, .fd = -1, .err = err};
-    char key[MAX_NAME + 8];
+    char key[CHECKPOINT_MAX_NAME + 8];
     snprintf(key, sizeof(key), "note.%s", name);
     const int status = open_header(&r);
     if (status == PENCHANT_OK)
