@@ -20,18 +20,12 @@
 #include "lab/shop_words.h"
 #include "lab/shop_world.h"
 #include "lab/temp_dir.h"
+#include "near.h"
 #include "penchant.h"
 #include "server/interests_json.h"
 
 #define DAY_US ((int64_t)86400000000)
 #define NOW_US ((int64_t)1700000000000000)
-
-/* In double: cmocka's own compares as float. */
-static void assert_near(double a, double b, double by)
-{
-    if (!(fabs(a - b) <= by))
-        fail_msg("%.15g is not within %g of %.15g", a, by, b);
-}
 
 /* ---- a shop of shelves: item 10 s + j stands on shelf s, brand j % 2, price 10 + j ---- */
 

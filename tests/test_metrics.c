@@ -11,12 +11,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-
-static void assert_near(double a, double b, double tolerance)
-{
-    if (!(fabs(a - b) <= tolerance))
-        fail_msg("%.12g is not %.12g", a, b);
-}
+#include "near.h"
 
 static struct metrics of(const uint32_t *rank, size_t n)
 {

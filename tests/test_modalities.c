@@ -12,8 +12,9 @@
 
 #include "engine/lessons.h"
 #include "engine/modalities.h"
+#include "lab/temp_dir.h"
 
-static char folder[64];
+static char folder[TEMP_DIR_SIZE];
 static struct penchant_error err;
 
 static struct penchant *open_shop(const char *dir)
@@ -39,23 +40,21 @@ static void put(struct penchant *p, const char *id)
 static int make_folder(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/penchant-modalities-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
+    return temp_dir_make(folder, &err);
 }
 
 static int remove_folder(void **state)
 {
-    char command[128];
     (void)state;
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
+    temp_dir_remove(folder);
+    return 0;
 }
 
 /* Imports these lines under a name. */
 static int give(struct penchant *p, const char *name, double weight, const char *lines,
                 struct penchant_vectors_report *report)
 {
-    char path[128];
+    char path[TEMP_DIR_SIZE + 16];
     struct penchant_vectors_options o;
     snprintf(path, sizeof path, "%s/vectors", folder);
     FILE *f = fopen(path, "w");
@@ -208,7 +207,7 @@ static char *read_whole(const char *path)
 static void test_modalities__a_check_keeps_nothing(void **state)
 {
     (void)state;
-    char path[128];
+    char path[TEMP_DIR_SIZE + 16];
     struct penchant_vectors_options o;
     struct penchant_vectors_report r;
     struct penchant *p = open_shop(folder);
@@ -233,7 +232,7 @@ static void test_modalities__a_check_keeps_nothing(void **state)
 static void test_modalities__come_back_as_they_were(void **state)
 {
     (void)state;
-    char path[128];
+    char path[TEMP_DIR_SIZE + 16];
     struct penchant *p = open_shop(folder);
     fill(p);
     snprintf(path, sizeof path, "%s/out", folder);

@@ -19,16 +19,11 @@
 #include "lab/dataset.h"
 #include "learn/isotonic.h"
 #include "learn/outlook_fit.h"
+#include "near.h"
 
 #define SECOND_US ((int64_t)1000000)
 #define DAY_US    (86400 * SECOND_US)
 #define BEGIN_US  ((int64_t)1600000000000000)
-
-static void assert_near(double a, double b, double by)
-{
-    if (!(fabs(a - b) <= by))
-        fail_msg("%.15g is not within %g of %.15g", a, by, b);
-}
 
 /* ---- isotonic regression ---- */
 
