@@ -21,7 +21,8 @@ struct fitting {
     struct pool *pool;
     uint32_t threads;
     uint32_t *count; /* (threads, TEXT_BUCKETS) items that have a feature */
-    uint32_t *known; /* (threads) items that say anything */
+    uint8_t *says;   /* (n) 1: the item says anything */
+    uint32_t n_says; /* how many do */
     /* the rows that are analysed */
     uint32_t n_sample;
     uint64_t *start;
@@ -40,7 +41,7 @@ static void count_share(void *arg, uint32_t thread)
         content_text_features(&f->text[i], &features);
         for (uint32_t j = 0; j < features.n; j++)
             count[features.bucket[j]]++;
-        f->known[thread] += features.n > 0;
+        f->says[i] = features.n > 0;
     }
 }
 
@@ -60,15 +61,15 @@ static int choose_columns(struct fitting *f)
 {
     struct content_space *s = f->s;
     f->count = calloc((size_t)f->threads * TEXT_BUCKETS, sizeof(*f->count));
-    f->known = calloc(f->threads, sizeof(*f->known));
-    if (!f->count || !f->known)
+    f->says = malloc(f->n + (size_t)1);
+    if (!f->count || !f->says)
         return PENCHANT_ENOMEM;
     pool_run(f->pool, count_share, f, f->threads);
-    for (uint32_t t = 1; t < f->threads; t++) {
+    for (uint32_t t = 1; t < f->threads; t++)
         for (uint32_t b = 0; b < TEXT_BUCKETS; b++)
             f->count[b] += f->count[(size_t)t * TEXT_BUCKETS + b];
-        f->known[0] += f->known[t];
-    }
+    for (uint32_t i = 0; i < f->n; i++)
+        f->n_says += f->says[i];
     const uint32_t least = threshold(f->count);
     for (uint32_t b = 0; b < TEXT_BUCKETS; b++)
         s->text.in += f->count[b] >= least;
@@ -79,7 +80,7 @@ static int choose_columns(struct fitting *f)
     for (uint32_t b = 0; b < TEXT_BUCKETS; b++)
         if (f->count[b] >= least) {
             *to++ = (float)b;
-            *to++ = (float)log1p((double)f->known[0] / f->count[b]);
+            *to++ = (float)log1p((double)f->n_says / f->count[b]);
         }
     return content_index_columns(s) ? PENCHANT_OK : PENCHANT_ENOMEM;
 }
@@ -121,11 +122,9 @@ static int take_rows(struct fitting *f)
         return PENCHANT_ENOMEM;
     int status = PENCHANT_OK;
     for (uint32_t i = 0; i < f->n && !status; i++) {
-        const uint64_t place = seen;
-        content_text_features(&f->text[i], &features);
-        seen += features.n > 0;
-        if (!features.n || !sampled(place, f->known[0]))
+        if (!f->says[i] || !sampled(seen++, f->n_says))
             continue;
+        content_text_features(&f->text[i], &features);
         content_weigh_features(&features, f->s->columns, f->s->column_of, &row);
         if (row.n)
             status = add_row(f, &row, &room);
@@ -272,7 +271,7 @@ int content_fit(struct content_space **out, const struct content_text *text, uin
         return error_memory(err);
     const int status = fit_all(&f, modality, n_modalities, err);
     free(f.count);
-    free(f.known);
+    free(f.says);
     free(f.start);
     free(f.col);
     free(f.value);
