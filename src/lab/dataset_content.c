@@ -2,19 +2,8 @@
 /* What the items of a dataset say of themselves, as content vectors. */
 #include <stdlib.h>
 
+#include "engine/describe.h"
 #include "lab/dataset.h"
-#include "model/content.h"
-
-static const uint64_t space_seed = 1; /* as a shop's */
-
-static struct content_text text_of(const struct dataset *d, uint32_t item)
-{
-    const struct catalog_item *it = &d->catalog.item[d->catalog_of[item]];
-    return (struct content_text){.title = it->title,
-                                 .category = it->category,
-                                 .brand = it->brand,
-                                 .price = it->price};
-}
 
 int dataset_describe(struct dataset *d, uint32_t n_fit, struct pool *pool,
                      struct penchant_error *err)
@@ -24,9 +13,8 @@ int dataset_describe(struct dataset *d, uint32_t n_fit, struct pool *pool,
     if (!text)
         return error_memory(err);
     for (uint32_t i = 0; i < n; i++)
-        text[i] = text_of(d, i);
-    int status = content_fit(&d->space, text, n_fit < n ? n_fit : n, NULL, 0, space_seed,
-                             pool, err);
+        text[i] = describe_text(&d->catalog.item[d->catalog_of[i]]);
+    int status = describe_fit(&d->space, text, n_fit < n ? n_fit : n, NULL, pool, err);
     if (!status && d->space) {
         d->content_dim = content_dim(d->space);
         d->content = malloc(((size_t)n + 1) * d->content_dim * sizeof(*d->content));
