@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What `penchant benchmark` was asked and what it found: benchmark.c does the work,
- * benchmark_report.c and prequential_report.c print it.
+ * benchmark_report.c, cold_report.c and prequential_report.c print it.
  */
 #ifndef LAB_BENCHMARK_H
 #define LAB_BENCHMARK_H
@@ -34,6 +34,11 @@ struct benchmark {
 /* The whole report: one JSON object, or a table for people. */
 void benchmark_json(struct buf *out, const struct benchmark *b);
 void benchmark_text(struct buf *out, const struct benchmark *b);
+
+/* The part of it that is the cold-items protocol's own: the members "hidden_items", "cold"
+   and "warm" of an object that is begun; lines. */
+void cold_report_json(struct json_writer *w, const struct benchmark *b);
+void cold_report_text(struct buf *out, const struct benchmark *b);
 
 /* The same of the prequential protocol. */
 void prequential_json(struct buf *out, const struct benchmark *b);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "lab/benchmark.h"
-#include "lab/cold_report.h"
 #include "lab/report_json.h"
 
 /* The metric by which the literature of the protocol compares. */
@@ -95,12 +94,6 @@ static void json_sources(struct json_writer *w, const struct benchmark *b)
     json_blend(w, b);
 }
 
-static struct cold_report cold_part(const struct benchmark *b)
-{
-    return (struct cold_report){
-        .split = &b->split, .with = &b->scores, .without = &b->without, .mask = b->mask};
-}
-
 void benchmark_json(struct buf *out, const struct benchmark *b)
 {
     struct json_writer w;
@@ -114,9 +107,8 @@ void benchmark_json(struct buf *out, const struct benchmark *b)
     json_key_uint(&w, "seen_targets", b->scores.seen_targets);
     json_sources(&w, b);
     if (b->how.kind == PROTOCOL_COLD_ITEMS) {
-        const struct cold_report cold = cold_part(b);
         json_key_double(&w, "cold_share", b->how.cold_share, 6);
-        cold_report_json(&w, &cold);
+        cold_report_json(&w, b);
     }
     benchmark_json_training(&w, b);
     json_key_string(&w, "sources", b->sources);
@@ -178,9 +170,8 @@ void benchmark_text(struct buf *out, const struct benchmark *b)
         text_blend(out, b);
     }
     if (b->how.kind == PROTOCOL_COLD_ITEMS) {
-        const struct cold_report cold = cold_part(b);
         buf_puts(out, "\n");
-        cold_report_text(out, &cold);
+        cold_report_text(out, b);
     }
     if (b->model)
         buf_printf(out,
