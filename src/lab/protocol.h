@@ -13,9 +13,10 @@
  *                  of the rest VALIDATION; nothing is excluded; needs a clock
  *   prequential    the same stages, but every TEST event is a case and is learned from
  *                  after it was predicted (lab/prequential.h)
- *   cold-items     leave-one-out, but a share of the items, by a hash of their names, is
- *                  new: of their events only those that are reported are left in the log,
- *                  so nothing is learned, counted or chosen by them; all items are ranked
+ *   cold-items     leave-one-out, but a share of the items, by a hash of their names and the
+ *                  seed, is new: of their events only those that are reported are left in
+ *                  the log, so nothing is learned, counted or chosen by them; all items are
+ *                  ranked
  *
  * The report is on TEST or on VALIDATION. In the second case TEST events are taken out of
  * the log before anything is learned, counted or even numbered from it.
@@ -38,7 +39,7 @@ struct protocol_options {
     enum protocol_kind kind;
     enum protocol_stage report; /* STAGE_VALIDATION or STAGE_TEST */
     uint32_t min_prefix;        /* sessions: events before a case, at least 1 */
-    double test_share;          /* temporal: in (0, 1) */
+    double test_share;          /* temporal, prequential: in (0, 1) */
     double cold_share;          /* cold-items: in (0, 1) */
     uint64_t seed;
 };
@@ -56,7 +57,7 @@ int protocol_init(struct protocol *p, struct dataset *d, const struct protocol_o
                   struct penchant_error *err);
 void protocol_release(struct protocol *p);
 
-/* "leave-one-out", "sessions", "temporal", "prequential"; PENCHANT_EINVALID else. */
+/* A name of the list above; PENCHANT_EINVALID for any other. */
 int protocol_parse(const char *name, enum protocol_kind *kind,
                    struct penchant_error *err);
 const char *protocol_name(enum protocol_kind kind);

@@ -53,8 +53,8 @@ int protocol_number_cold(struct protocol *p, struct penchant_error *err)
     free(keep);
     if (!cold || p->n_warm < 2)
         return error_set(err, PENCHANT_EINVALID,
-                         "no case to be predicted is of a hidden item, or all are, at a "
-                         "cold share of %g",
+                         "no case to be predicted is of a hidden item, or all items are "
+                         "hidden, at a cold share of %g",
                          p->o.cold_share);
     return PENCHANT_OK;
 }

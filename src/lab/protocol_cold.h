@@ -8,7 +8,7 @@
 /*
  * Numbers the data with the hidden items last (protocol.n_warm says from where on) and
  * takes their events out of the log, but for those that are reported. PENCHANT_EINVALID
- * when no case is left to report on.
+ * when none of those is of a hidden item, or fewer than two items are not hidden.
  */
 int protocol_number_cold(struct protocol *p, struct penchant_error *err);
 

@@ -38,12 +38,13 @@ struct run {
     uint32_t threads;
     const struct model *model; /* that speaks now, or NULL */
     float *item_vectors;       /* (model's n_items, dim), or NULL */
+    /* Over those of the known items, while weights are fitted. */
+    struct topk_index *index;
     float *fresh; /* (items past the model's, dim), or NULL: its content tells of none */
     struct evidence_content newcomers; /* those of the known items */
-    struct topk_index
-        *index; /* over those of the known items, while weights are fitted */
-    struct evidence_content content; /* of all items; n is 0 when none says anything */
-    struct topk_index *content_index;
+    struct evidence_content content;   /* of all items; n is 0 when none says anything */
+    struct topk_index *content_index;  /* of `content`, as are the words */
+    struct words *words;
     uint32_t *items; /* 0, 1, .. */
     uint32_t known;  /* items that can be in a list now */
     /* The cases being scored. */

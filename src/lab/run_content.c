@@ -10,7 +10,7 @@ int run_content_init(struct run *r, struct penchant_error *err)
     const uint32_t n = d->history.n_items;
     if (!d->content)
         return PENCHANT_OK;
-    struct words *words = words_new();
+    struct words *words = r->words = words_new();
     r->content = (struct evidence_content){.vectors = d->content,
                                            .n = n,
                                            .n_indexed = n,
@@ -33,5 +33,5 @@ int run_content_init(struct run *r, struct penchant_error *err)
 void run_content_release(struct run *r)
 {
     topk_index_free(r->content_index);
-    words_free((struct words *)(uintptr_t)r->content.words);
+    words_free(r->words);
 }

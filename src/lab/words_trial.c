@@ -175,10 +175,10 @@ void words_trial_print(struct buf *b, const struct words_trials *t)
         "Words, by the shop's own truth (%u shoppers, lists of %d):\n"
         "  after a search %.1f items are of the shelf asked for, %.1f without it\n"
         "  the list suits what they look for by %.3f, %.3f without [%+.3f, %+.3f]\n"
-        "  after 6 reviews they like the list by %.3f, %.3f if the stars are "
+        "  after %d reviews they like the list by %.3f, %.3f if the stars are "
         "ignored [%+.3f, %+.3f]",
         t->shoppers, WORDS_TRIAL_SHOWN, WORDS_TRIAL_SHOWN * t->asked.with,
         WORDS_TRIAL_SHOWN * t->asked.without, t->suited.with, t->suited.without,
-        t->suited.low, t->suited.high, t->reviews.with, t->reviews.without,
+        t->suited.low, t->suited.high, BOUGHT, t->reviews.with, t->reviews.without,
         t->reviews.low, t->reviews.high);
 }
