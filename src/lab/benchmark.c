@@ -59,6 +59,10 @@ static int check_files(const struct benchmark *b)
         return cli_fail(CLI_USAGE, COMMAND, "sessions takes --train F and --test F");
     if (!sessions && (!b->events || b->train || b->test))
         return cli_fail(CLI_USAGE, COMMAND, "%s takes --events F", b->protocol);
+    if (b->how.kind == PROTOCOL_COLD_ITEMS && !b->items)
+        return cli_fail(CLI_USAGE, COMMAND,
+                        "cold-items takes --items F: what the hidden items say of "
+                        "themselves is all there is to find them by");
     return CLI_OK;
 }
 
@@ -160,10 +164,13 @@ static int train(struct benchmark *b, struct penchant_error *err)
         status = train_everything(&b->served, b->model, &data, &chosen, &b->trained, err);
     history_release(&history);
     free(train_end);
+    /* The signal that ended a training must not end the report too; a second one kills. */
+    cli_stop = 0;
     return status;
 }
 
-/* The same engine once more as it would be if no item said anything of itself. */
+/* The same engine once more as it would be if no item said anything of itself. What was
+   stopped is compared with as much training, not with all of it. */
 static int compare(struct benchmark *b, struct penchant_error *err)
 {
     const struct penchant_train_report trained = b->trained;
@@ -172,10 +179,13 @@ static int compare(struct benchmark *b, struct penchant_error *err)
                               .progress = progress_show,
                               .cookie = &b->progress};
     struct model *with = b->model, *served = b->served;
-    const char *asked = b->learn.content;
+    const struct penchant_train_options asked = b->learn;
     int status = PENCHANT_OK;
     b->model = b->served = NULL;
     b->learn.content = "off";
+    if (trained.stopped)
+        b->learn.max_epochs = trained.epochs ? trained.epochs : 1;
+    cli_catch_stop();
     if (with)
         status = train(b, err);
     o.model = b->model;
@@ -186,7 +196,7 @@ static int compare(struct benchmark *b, struct penchant_error *err)
     model_free(b->served);
     b->model = with;
     b->served = served;
-    b->learn.content = asked;
+    b->learn = asked;
     b->trained = trained;
     return status;
 }
@@ -216,9 +226,6 @@ static int work(struct benchmark *b, struct penchant_error *err)
         status = train(b, err);
     if (!getrusage(RUSAGE_SELF, &usage))
         b->peak_kb = usage.ru_maxrss;
-    /* The signal that ended the training must not end the report too; a second one
-       kills. */
-    cli_stop = 0;
     if (!status)
         status = score(b, err);
     if (!status && b->how.kind == PROTOCOL_COLD_ITEMS)
