@@ -921,13 +921,71 @@ static void test_protocols__hidden_items_are_in_no_lesson(void **state)
     assert_int_equal(protocol_learned(&x.split), x.split.n_warm);
     assert_int_equal(protocol_training(&x.split, &h, &train_end, NULL), 0);
     for (uint32_t u = 0; u < h.n_users; u++)
-        for (uint64_t i = h.start[u]; i < train_end[u]; i++)
+        for (uint64_t i = h.start[u]; i < h.start[u + 1]; i++)
             assert_true(h.item[i] < x.split.n_warm);
     history_release(&h);
     free(train_end);
     experiment_release(&x);
     buf_release(&log);
     buf_release(&items);
+}
+
+/* A bit for each hidden item, by the number in its name. */
+static uint32_t hidden_names(const char *events, double share, uint64_t seed)
+{
+    struct experiment x;
+    struct protocol_options o = cold_items;
+    uint32_t names = 0;
+    o.cold_share = share;
+    o.seed = seed;
+    split(&x, events, NULL, NULL, &o);
+    for (uint32_t i = x.split.n_warm; i < x.data.history.n_items; i++)
+        names |= 1U << strtoul(names_text(&x.data.catalog.ids, x.data.catalog_of[i]) + 1,
+                               NULL, 10);
+    experiment_release(&x);
+    return names;
+}
+
+/* The log's lines from the last to the first, with another first letter of all items. */
+static void turn_around(struct buf *out, const struct buf *log, char letter)
+{
+    const char *header_end = strchr(log->data, '\n'), *end = log->data + log->len - 1;
+    buf_printf(out, "%.*s\n", (int)(header_end - log->data), log->data);
+    while (end > header_end) {
+        const char *line = end;
+        while (line[-1] != '\n')
+            line--;
+        const int user = (int)(strchr(line, ',') - line);
+        buf_printf(out, "%.*s,%c%.*s\n", user, line, letter, (int)(end - line) - user - 2,
+                   line + user + 2);
+        end = line - 1;
+    }
+}
+
+/* What is hidden goes by name and seed, not by where the file has it; more of it takes
+   nothing back. */
+static void test_protocols__names_and_the_seed_hide_items(void **state)
+{
+    (void)state;
+    struct buf log, same, renamed;
+    buf_init(&log, 1 << 20);
+    buf_init(&same, 1 << 20);
+    buf_init(&renamed, 1 << 20);
+    kind_log(&log, 60, false);
+    turn_around(&same, &log, 'i');
+    turn_around(&renamed, &log, 'j');
+    assert_int_equal(same.len, log.len);
+    const uint32_t hidden = hidden_names(log.data, 0.3, 1);
+    assert_in_range(__builtin_popcount(hidden), 3, 12);
+    assert_int_equal(hidden_names(same.data, 0.3, 1), hidden);
+    assert_int_not_equal(hidden_names(renamed.data, 0.3, 1), hidden);
+    assert_int_not_equal(hidden_names(log.data, 0.3, 2), hidden);
+    const uint32_t more = hidden_names(log.data, 0.6, 1);
+    assert_int_equal(more & hidden, hidden);
+    assert_true(__builtin_popcount(more) > __builtin_popcount(hidden));
+    buf_release(&log);
+    buf_release(&same);
+    buf_release(&renamed);
 }
 
 /* Counting never finds a hidden item, content does; the two parts are the whole. */
@@ -990,6 +1048,7 @@ int main(void)
         cmocka_unit_test(test_protocols__content_finds_what_says_the_same),
         cmocka_unit_test(test_protocols__the_content_space_knows_only_what_was_learned),
         cmocka_unit_test(test_protocols__hidden_items_are_in_no_lesson),
+        cmocka_unit_test(test_protocols__names_and_the_seed_hide_items),
         cmocka_unit_test(test_protocols__content_finds_hidden_items),
     };
     return cmocka_run_group_tests_name("protocols", tests, NULL, NULL);

@@ -141,6 +141,68 @@ def check_content(folder):
     assert report(*args)["model"]["hr@10"]["value"] == 0, "nothing is known of the items"
 
 
+def titled_kinds(folder):
+    """Shoppers keep to one of six kinds of twelve things, which only their titles tell."""
+    draw = random.Random(8)
+    words = ("green tea leaves", "running shoes light", "oak table round", "guitar strings steel",
+             "wool socks winter", "garden hose long")
+    log = [("u%d" % user, "k%d-%d" % (user % 6, item), "view", i + 1)
+           for user in range(240) for i, item in enumerate(draw.sample(range(12), 6))]
+    items = [("k%d-%d" % (kind, i), "%s no%d" % (title, i))
+             for kind, title in enumerate(words) for i in range(12)]
+    return (write(folder, "six.csv", "user_id,item_id,event,timestamp", log),
+            write(folder, "six_titles.csv", "item_id,title", items))
+
+
+def check_cold_parts(r):
+    cold, warm = r["cold"], r["warm"]
+    assert cold["cases"] + warm["cases"] == r["cases"] and min(cold["cases"], warm["cases"]) > 20, r
+    for part in (cold, warm):
+        for quality in (part["model"], part["without_content"], *part["sources"].values()):
+            check_quality(quality)
+    for name in ("hr@10", "ndcg@10"):
+        whole = sum(part["model"][name]["value"] * part["cases"] for part in (cold, warm))
+        assert abs(whole / r["cases"] - r["model"][name]["value"]) < 1e-5, (name, r)
+        over, without = warm["over_without_content"], warm["without_content"][name]["value"]
+        gain = warm["model"][name]["value"] - without
+        assert abs(over[name]["value"] - gain) < 2e-6, (name, over, gain)
+        assert abs(over[name + "_loss"] + gain / without) < 1e-4, (name, over, gain)
+
+
+def check_cold_items(folder):
+    """Of six things of a kind that are left all can be in a list of ten, hidden ones too."""
+    log, items = titled_kinds(folder)
+    ask = ["--protocol", "cold-items", "--events", log, "--items", items]
+    args = [*ask, "--cold-share", ".25", "--sources", "content,popularity"]
+    r = report(*args)
+    assert (r["protocol"], r["cases"], r["items"], r["cold_share"]) == \
+        ("cold-items", 240, 72, 0.25), r
+    assert 8 <= r["hidden_items"] <= 28, r["hidden_items"]
+    check_cold_parts(r)
+    cold = r["cold"]
+    assert cold["sources"]["content"]["hr@10"]["value"] > 0.95, cold["sources"]
+    assert cold["model"]["hr@10"]["value"] > 0.9, cold["model"]
+    assert cold["sources"]["covisitation"]["hr@10"]["value"] == 0, cold["sources"]
+    assert cold["without_content"]["hr@10"]["value"] == 0, cold["without_content"]
+    assert without_clockwork(report(*args)) == without_clockwork(r), "a run does not repeat"
+    assert report(*args, "--seed", "2")["hidden_items"] != r["hidden_items"], "whatever the seed"
+    trained = report(*ask, *SMALL, "--sources", "sequence", "--content", "on", "--report", "validation")
+    check_cold_parts(trained)
+    assert trained["cold"]["model"]["hr@20"]["value"] > \
+        trained["cold"]["without_content"]["hr@20"]["value"], trained["cold"]
+    table = run(*args, "--quiet").stdout
+    for word in ("%d of 72 items hidden" % r["hidden_items"], "cold: %d cases" % cold["cases"],
+                 "warm, with content over without: NDCG@10"):
+        assert word in table, table
+    bare = ["--protocol", "cold-items", "--events", log]
+    for more, status, word in (([], 2, "--items"), (["--items", folder + "/none"], 1, "none"),
+                               (["--items", items, "--cold-share", "0"], 2, "cold-share"),
+                               (["--items", items, "--cold-share", "1"], 2, "cold-share"),
+                               (["--items", items, "--cold-share", "0.001"], 1, "hidden")):
+        refused = run(*bare, *more, status=status)
+        assert word in refused.stderr and refused.stdout == "", (more, refused.stderr)
+
+
 def check_validation_is_blind(folder, log):
     other = write(folder, "other.csv", "user_id,item_id,event,timestamp", shop(last="surprise"))
     args = ["--protocol", "leave-one-out", "--report", "validation", *SMALL]
@@ -264,6 +326,7 @@ def main():
         log = check_leave_one_out(folder)
         check_model_learns(folder)
         check_content(folder)
+        check_cold_items(folder)
         check_validation_is_blind(folder, log)
         check_sessions(folder)
         check_prequential(folder, log)
