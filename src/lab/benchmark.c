@@ -189,7 +189,7 @@ static int compare(struct benchmark *b, struct penchant_error *err)
     if (with)
         status = train(b, err);
     o.model = b->model;
-    o.served = b->served;
+    o.served = served ? b->served : NULL;
     if (!status)
         status = protocol_score(&b->without, &b->split, &o, err);
     model_free(b->model);

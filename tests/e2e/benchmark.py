@@ -288,22 +288,38 @@ def check_refusals(folder, log):
     assert "--min-prefix" in run("--protocol", "sessions", "--help").stdout
 
 
-def check_interrupt(folder):
-    log = write(folder, "long.csv", "user_id,item_id,event,timestamp", shop(users=2000, length=40))
-    child = subprocess.Popen(
-        [PENCHANT, "benchmark", "--protocol", "leave-one-out", "--events", log, "--blocks", "4",
-         "--dropout", "0.5", "--learning-rate", "0.00001", "--json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def interrupted(*args, training=1):
+    """What is reported when Ctrl-C comes at the beginning of that training of the run."""
+    child = subprocess.Popen([PENCHANT, "benchmark", *args, "--json"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    evaluated = 0
     for line in child.stderr:
-        if line.startswith("train"):
+        evaluated += line.startswith("evaluate: 100%")
+        if line.startswith("train") and evaluated == training - 1:
             child.send_signal(signal.SIGINT)
             break
     out = child.stdout.read()
-    child.stderr.read()
-    assert child.wait() == 0, child.returncode
-    r = json.loads(out)
+    err = child.stderr.read()
+    assert child.wait() == 0, (child.returncode, err)
+    return json.loads(out)
+
+
+def check_interrupt(folder):
+    log = write(folder, "long.csv", "user_id,item_id,event,timestamp", shop(users=2000, length=40))
+    slow = ["--events", log, "--blocks", "4", "--dropout", "0.5", "--learning-rate", "0.00001"]
+    r = interrupted("--protocol", "leave-one-out", *slow)
     assert r["stopped"] is True and r["cases"] == 2000, r
     check_quality(r["model"])
+    items = write(folder, "long_titles.csv", "item_id,title",
+                  [("%s%d" % (ring, i), "ring %s" % ring) for ring in "ab" for i in range(16)])
+    cold = ["--protocol", "cold-items", *slow, "--items", items, "--preset", "sasrec",
+            "--report", "validation"]
+    r = interrupted(*cold)
+    assert r["stopped"] is True, "the first training was stopped"
+    check_cold_parts(r)
+    r = interrupted(*cold, "--epochs", "1", training=2)
+    assert r["stopped"] is False and r["epochs"] == 1, "the second training was stopped"
+    check_cold_parts(r)
 
 
 def check_ratings():
