@@ -180,8 +180,10 @@ static int compare(struct benchmark *b, struct penchant_error *err)
                               .cookie = &b->progress};
     struct model *with = b->model, *served = b->served;
     const struct penchant_train_options asked = b->learn;
+    float *said = b->data.content;
     int status = PENCHANT_OK;
     b->model = b->served = NULL;
+    b->data.content = NULL;
     b->learn.content = "off";
     if (trained.stopped)
         b->learn.max_epochs = trained.epochs ? trained.epochs : 1;
@@ -196,6 +198,7 @@ static int compare(struct benchmark *b, struct penchant_error *err)
     model_free(b->served);
     b->model = with;
     b->served = served;
+    b->data.content = said;
     b->learn = asked;
     b->trained = trained;
     return status;
