@@ -11,22 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "engine/shop_content.h"
+#include "lab/temp_dir.h"
 #include "lab/words_trial.h"
 
 static const struct shop_world_options options = {
     .items = 1200, .shoppers = 1000, .days = 60, .now_us = 1700000000000000, .seed = 11};
 
-enum { PATH = 128 };
+enum { PATH = TEMP_DIR_SIZE + 16 };
 
 static struct penchant_error err;
 static struct shop_world *world;
 static struct penchant *shop;
-static char folder[64];
+static char folder[TEMP_DIR_SIZE];
 
 static void ok(int status)
 {
@@ -58,9 +58,7 @@ static int open_shop(void **state)
     struct penchant_options o;
     size_t n;
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/penchant-trial-XXXXXX");
-    if (!mkdtemp(folder))
-        return -1;
+    ok(temp_dir_make(folder, &err));
     snprintf(events, sizeof events, "%s/events.csv", folder);
     snprintf(items, sizeof items, "%s/items.csv", folder);
     snprintf(dir, sizeof dir, "%s/shop", folder);
@@ -82,12 +80,11 @@ static int open_shop(void **state)
 
 static int close_shop(void **state)
 {
-    char command[PATH];
     (void)state;
     penchant_close(&shop);
     shop_world_free(world);
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
+    temp_dir_remove(folder);
+    return 0;
 }
 
 static struct words_trials run(const char *sources)
