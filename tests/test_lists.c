@@ -191,7 +191,7 @@ static bool same(const struct penchant_list *a, const struct penchant_list *b)
 
 /* A model of the shop with random parameters: what it says is arbitrary, but fixed. */
 static void leave_model_of(const char *dir, uint64_t seed, uint32_t n_items,
-                           const struct evidence_weights *w)
+                           uint32_t n_types, const struct evidence_weights *w)
 {
     const struct model_config config = {.dim = 16,
                                         .blocks = 2,
@@ -202,7 +202,7 @@ static void leave_model_of(const char *dir, uint64_t seed, uint32_t n_items,
                                         .position = true,
                                         .gap = true,
                                         .n_items = n_items,
-                                        .n_types = 10};
+                                        .n_types = n_types};
     struct model *m = NULL;
     assert_int_equal(model_new(&m, &config, NULL, NULL, NULL), PENCHANT_OK);
     model_initialise(m, seed);
@@ -233,7 +233,7 @@ static void leave_model(const char *dir, uint64_t seed, uint32_t n_items, float 
     const struct evidence_weights w = {.w = {[EVIDENCE_SEQUENCE] = sequence,
                                              [EVIDENCE_COVISITATION] = 1.0F,
                                              [EVIDENCE_POPULARITY] = 0.1F}};
-    leave_model_of(dir, seed, n_items, &w);
+    leave_model_of(dir, seed, n_items, 10, &w);
 }
 
 /* ---- without a model ---- */
@@ -734,7 +734,8 @@ static void test_lists__a_new_model_is_picked_up_and_a_damaged_one_is_not(void *
     assert_int_equal(penchant_status(p, &status, NULL), PENCHANT_OK);
     assert_int_equal(status.model_version, 2);
 
-    leave_model_of(folder, 6, ITEMS, NULL); /* nothing says how to weigh the sources */
+    leave_model_of(folder, 6, ITEMS, 10,
+                   NULL); /* nothing says how to weigh the sources */
     engine_snapshot_refresh(p);
     struct penchant_list *unweighed = ask_for(p, "u5", 10);
     assert_true(same(second, unweighed));
@@ -838,7 +839,7 @@ static void test_lists__popularity_is_the_last_resort(void **unused)
         .w = {[EVIDENCE_SEQUENCE] = 1.0F, [EVIDENCE_COVISITATION] = 1.0F}};
     struct penchant *p = open_shop(make_folder());
     fill(p, STEPS);
-    leave_model_of(folder, 6, ITEMS, &w);
+    leave_model_of(folder, 6, ITEMS, 10, &w);
     engine_snapshot_refresh(p);
     for (int i = 0; i < 40; i++)
         act(p, "crowd", 87, "purchase", BEGIN + 2 * DAY);
@@ -872,6 +873,35 @@ static void test_lists__model_and_catalogue_may_differ(void **unused)
         penchant_close(&p);
         remove_folder();
     }
+}
+
+/* A log of purchases alone trains a model that knows no types; the sources that count go
+   by purchases all the same. */
+static void test_lists__counting_knows_types_that_the_model_does_not(void **unused)
+{
+    (void)unused;
+    static const uint32_t n_types[] = {10, 0};
+    const struct evidence_weights w = {.w = {[EVIDENCE_REPEAT] = 1.0F}};
+    struct penchant_list *list[2];
+    for (int i = 0; i < 2; i++) {
+        struct penchant *p = open_shop(make_folder());
+        for (uint32_t day = 0; day < 28; day += 7)
+            for (uint32_t u = 0; u < SHOPPERS; u++) {
+                char user[16];
+                snprintf(user, sizeof user, "u%u", u);
+                act(p, user, u % 5, "purchase", BEGIN + day * DAY + u);
+                act(p, user, 5 + (u + day) % 50, "purchase", BEGIN + day * DAY + DAY / 2);
+            }
+        leave_model_of(folder, 6, 55, n_types[i], &w);
+        engine_snapshot_refresh(p);
+        list[i] = ask_for(p, "u3", 10);
+        penchant_close(&p);
+        remove_folder();
+    }
+    assert_int_equal(number(&list[0]->items[0]), 3);
+    assert_true(same(list[0], list[1]));
+    penchant_list_free(list[0]);
+    penchant_list_free(list[1]);
 }
 
 /* ---- many threads ---- */
@@ -1120,6 +1150,7 @@ int main(void)
         cmocka_unit_test(test_lists__sources_can_be_chosen),
         cmocka_unit_test(test_lists__popularity_is_the_last_resort),
         cmocka_unit_test(test_lists__model_and_catalogue_may_differ),
+        cmocka_unit_test(test_lists__counting_knows_types_that_the_model_does_not),
         cmocka_unit_test(test_lists__many_threads_beside_the_writer),
         cmocka_unit_test(test_lists__resuming_finds_parameters_by_name),
         cmocka_unit_test(test_lists__a_trained_model_serves_and_is_judged),

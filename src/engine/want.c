@@ -9,20 +9,17 @@
 
 /* ---- encoding ---- */
 
-/* The model's table of types may be older than the newest type of the shop. */
-static void settle_types(struct want *w, const struct snapshot *s)
-{
-    for (uint32_t i = 0; i < w->n; i++)
-        if (w->type[i] >= s->model->config.n_types)
-            w->type[i] = EVENT_VIEW;
-}
-
-/* Shows events [from, w->total) to an encoder state. */
+/* Shows events [from, w->total) to an encoder state. The model's table of types may be
+   older than the newest type of the shop, or have none; counting goes by the true ones. */
 static void append(const struct want *w, const struct snapshot *s,
                    struct encoder_state *state, uint64_t from)
 {
     const uint32_t at = w->n - (uint32_t)(w->total - from);
-    encoder_append_new(s->encoder, state, w->item + at, w->type + at, w->ts_us + at,
+    uint8_t type[2 * ENGINE_RECENT];
+    for (uint32_t i = at; i < w->n; i++)
+        type[i - at] =
+            w->type[i] < s->model->config.n_types ? w->type[i] : (uint8_t)EVENT_VIEW;
+    encoder_append_new(s->encoder, state, w->item + at, type, w->ts_us + at,
                        w->fresh ? w->fresh + at : NULL, w->n - at);
 }
 
@@ -71,7 +68,6 @@ static int encode_anew(struct want *w, struct penchant *p, const struct snapshot
     struct encoder_state *state = encoder_state_new(s->encoder, first);
     if (!state)
         return error_memory(err);
-    settle_types(w, s);
     append(w, s, state, first);
     query(w, s, state, now_us);
     struct user_state *u = w->stored ? user_states_lock(p->states, w->user) : NULL;
@@ -260,10 +256,8 @@ static int collect(struct want *w, struct penchant *p, const struct snapshot *s,
     int rc = u ? copy_state(w, u, extra) : make_room(w, extra);
     if (!rc && u && s && extra == 0)
         rc = take_fresh(w, p, s);
-    if (!rc && u && s && extra == 0) {
-        settle_types(w, s);
+    if (!rc && u && s && extra == 0)
         *encoded = encode_cached(w, p, s, u, now_us);
-    }
     if (u)
         user_states_unlock(p->states, w->user);
     if (rc)
