@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decay, popularity, the sequence source, and the table as a whole. */
+/* Decay, the sequence source, and the table as a whole. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "behaviour/event.h"
 #include "evidence/decay.h"
 #include "evidence/blend.h"
 #include "evidence/sources.h"
@@ -70,87 +69,6 @@ static void test_tally__sums_and_keeps_its_bound(void **unused)
         assert_true(tally_sum(&t, (uint32_t)rng_mix(i)) == 1.0F + (float)i);
     assert_true(tally_sum(&t, 5) == 0.0F);
     tally_release(&t);
-}
-
-/* ---- popularity ---- */
-
-static void see(void *state, uint32_t item, uint32_t type, int64_t ts_us)
-{
-    struct evidence_event e = {.item = item, .type = type, .ts_us = ts_us};
-    assert_int_equal(evidence_popularity.observe(state, &e), 0);
-}
-
-static void test_popularity__a_purchase_counts_more_and_the_old_fades(void **unused)
-{
-    (void)unused;
-    struct evidence_options o = {.has_clock = true, .half_life_days = 10};
-    void *s = evidence_popularity.create(&o);
-    struct evidence_query q = {.n_items = 10, .by_count = true};
-    uint32_t item[10];
-    for (int i = 0; i < 5; i++)
-        see(s, 1, EVENT_VIEW, DAY);
-    for (int i = 0; i < 2; i++)
-        see(s, 2, EVENT_PURCHASE, DAY);
-    see(s, 3, EVENT_CART, DAY);
-    see(s, 4, EVENT_VIEW, DAY);
-    assert_int_equal(evidence_popularity.candidates(s, &q, 10, item), 4);
-    const uint32_t then[4] = {2, 1, 3, 4};
-    assert_memory_equal(item, then, sizeof then);
-    float before[2], after[2];
-    evidence_popularity.score(s, &q, then, 2, before);
-    assert_true(before[0] > before[1]);
-    see(s, 4, EVENT_VIEW, 41 * DAY); /* four half-lives on, one new view passes 6/16 */
-    assert_int_equal(evidence_popularity.candidates(s, &q, 10, item), 4);
-    assert_int_equal(item[0], 4);
-    evidence_popularity.score(s, &q, then, 2, after);
-    assert_float_equal(after[0] - after[1], logf((6 / 16.0F + .5F) / (5 / 16.0F + .5F)),
-                       1e-5);
-    evidence_popularity.destroy(s);
-}
-
-/* The kept list equals a full sort at every moment, past its length too. */
-static void test_popularity__the_list_is_exact(void **unused)
-{
-    (void)unused;
-    enum { ITEMS = 6000 };
-    struct evidence_options o = {.has_clock = true, .half_life_days = 1};
-    void *s = evidence_popularity.create(&o);
-    struct rng r;
-    rng_init(&r, 3, 0);
-    uint32_t *item = malloc(ITEMS * sizeof *item), all[2];
-    uint64_t *skip = calloc(ITEMS / 64 + 1, sizeof *skip);
-    float score[2];
-    for (uint32_t i = 0; i < 120000; i++) {
-        uint32_t draw = rng_below(&r, ITEMS);
-        see(s, rng_below(&r, draw + 1), EVENT_VIEW, i * (DAY / 1000));
-        if (i % 30000 != 29999)
-            continue;
-        for (int skipping = 0; skipping < 2; skipping++) {
-            for (uint32_t b = 0; skipping && b < ITEMS; b += 2 + rng_below(&r, 2))
-                skip[b / 64] |= 1ULL << (b % 64);
-            struct evidence_query q = {
-                .n_items = ITEMS, .by_count = true, .skip = skipping ? skip : NULL};
-            size_t n = evidence_popularity.candidates(s, &q, ITEMS, item);
-            assert_true(n > 2048);
-            size_t few = evidence_popularity.candidates(s, &q, 1000, item);
-            assert_int_equal(few, 1000);
-            uint32_t *full = malloc(ITEMS * sizeof *full);
-            assert_int_equal(evidence_popularity.candidates(s, &q, ITEMS, full), n);
-            assert_memory_equal(item, full, 1000 * sizeof *item);
-            for (size_t j = 1; j < n; j++) {
-                all[0] = full[j - 1];
-                all[1] = full[j];
-                evidence_popularity.score(s, &q, all, 2, score);
-                assert_true(score[0] >= score[1]);
-                assert_false(evidence_skips(&q, full[j]));
-            }
-            free(full);
-        }
-        memset(skip, 0, (ITEMS / 64 + 1) * sizeof *skip);
-    }
-    free(item);
-    free(skip);
-    evidence_popularity.destroy(s);
 }
 
 /* ---- sequence ---- */
@@ -327,8 +245,6 @@ int main(void)
         cmocka_unit_test(test_decay__a_half_life_halves),
         cmocka_unit_test(test_decay__moving_the_origin_changes_no_ratio),
         cmocka_unit_test(test_tally__sums_and_keeps_its_bound),
-        cmocka_unit_test(test_popularity__a_purchase_counts_more_and_the_old_fades),
-        cmocka_unit_test(test_popularity__the_list_is_exact),
         cmocka_unit_test(test_sequence__ranks_by_the_dot_product),
         cmocka_unit_test(test_evidence__names_become_masks),
         cmocka_unit_test(test_evidence__candidates_are_a_union_and_scores_a_weighted_sum),

@@ -70,25 +70,18 @@ static float *weights(const struct row *r)
 
 static int grow_table(struct covisitation *s, uint32_t item)
 {
-    if (item < s->cap)
-        return 0;
-    size_t cap = s->cap ? s->cap : 1024;
-    while (cap <= item)
-        cap *= 2;
-    if (cap > UINT32_MAX)
-        return PENCHANT_ENOMEM;
-    struct row *row = reallocarray(s->row, cap, sizeof *row);
+    const uint32_t old = s->cap;
+    uint32_t cap = old;
+    struct row *row = evidence_grow(s->row, &cap, sizeof *row, item);
     if (!row)
         return PENCHANT_ENOMEM;
     s->row = row;
-    float *damp = reallocarray(s->damp, cap, sizeof *damp);
+    float *damp = evidence_grow(s->damp, &s->cap, sizeof *damp, item);
     if (!damp)
         return PENCHANT_ENOMEM;
     s->damp = damp;
-    memset(row + s->cap, 0, (cap - s->cap) * sizeof *row);
-    for (size_t i = s->cap; i < cap; i++)
+    for (uint32_t i = old; i < s->cap; i++)
         damp[i] = powf(SHRINK, -COLUMN);
-    s->cap = (uint32_t)cap;
     return 0;
 }
 
