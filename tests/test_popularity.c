@@ -392,30 +392,30 @@ static void test_popularity__a_purchase_counts_more_and_the_old_fades(void **unu
 static void test_popularity__the_list_is_exact(void **unused)
 {
     (void)unused;
-    enum { ITEMS = 6000 };
+    enum { CATALOGUE = 6000 };
     struct evidence_options o = {.has_clock = true, .half_life_days = 1};
     void *s = source->create(&o);
     struct rng r;
     rng_init(&r, 3, 0);
-    uint32_t *item = malloc(ITEMS * sizeof *item), all[2];
-    uint64_t *skip = calloc(ITEMS / 64 + 1, sizeof *skip);
+    uint32_t *item = malloc(CATALOGUE * sizeof *item), all[2];
+    uint64_t *skip = calloc(CATALOGUE / 64 + 1, sizeof *skip);
     float score[2];
     for (uint32_t i = 0; i < 120000; i++) {
-        uint32_t draw = rng_below(&r, ITEMS);
+        uint32_t draw = rng_below(&r, CATALOGUE);
         come(s, rng_below(&r, draw + 1), EVENT_VIEW, i * (FIXTURE_DAY / 1000));
         if (i % 30000 != 29999)
             continue;
         for (int skipping = 0; skipping < 2; skipping++) {
-            for (uint32_t b = 0; skipping && b < ITEMS; b += 2 + rng_below(&r, 2))
+            for (uint32_t b = 0; skipping && b < CATALOGUE; b += 2 + rng_below(&r, 2))
                 skip[b / 64] |= 1ULL << (b % 64);
             struct evidence_query q = {
-                .n_items = ITEMS, .by_count = true, .skip = skipping ? skip : NULL};
-            size_t n = source->candidates(s, &q, ITEMS, item);
+                .n_items = CATALOGUE, .by_count = true, .skip = skipping ? skip : NULL};
+            size_t n = source->candidates(s, &q, CATALOGUE, item);
             assert_true(n > 2048);
             size_t few = source->candidates(s, &q, 1000, item);
             assert_int_equal(few, 1000);
-            uint32_t *full = malloc(ITEMS * sizeof *full);
-            assert_int_equal(source->candidates(s, &q, ITEMS, full), n);
+            uint32_t *full = malloc(CATALOGUE * sizeof *full);
+            assert_int_equal(source->candidates(s, &q, CATALOGUE, full), n);
             assert_memory_equal(item, full, 1000 * sizeof *item);
             for (size_t j = 1; j < n; j++) {
                 all[0] = full[j - 1];
@@ -426,7 +426,7 @@ static void test_popularity__the_list_is_exact(void **unused)
             }
             free(full);
         }
-        memset(skip, 0, (ITEMS / 64 + 1) * sizeof *skip);
+        memset(skip, 0, (CATALOGUE / 64 + 1) * sizeof *skip);
     }
     free(item);
     free(skip);
