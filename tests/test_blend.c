@@ -440,6 +440,20 @@ static void test_blend__speaks_with_the_sources_that_are_there(void **state)
     blend_for(&b, &e, &q, 1U << EVIDENCE_NEIGHBOURS, &t);
     assert_int_equal(t.mask, 1U << EVIDENCE_NEIGHBOURS);
     assert_true(blend_slope(&t.term[EVIDENCE_NEIGHBOURS], 0, 0) == 1);
+    /* Who has only said no to something: content knows what is like it. */
+    const struct evidence_content content = {.dim = 1};
+    const uint32_t about = 1U << EVIDENCE_CONTENT;
+    q.n_recent = 0;
+    q.content = &content;
+    blend_for(&b, &e, &q, about, &t);
+    assert_int_equal(t.mask & about, 0);
+    q.disliked = path;
+    q.n_disliked = 1;
+    blend_for(&b, &e, &q, about, &t);
+    assert_int_equal(t.mask & about, about);
+    q.n_disliked = 0;
+    q.content = NULL;
+    q.n_recent = 2;
     /* Without a model nothing depends on one. */
     blend_default(&b);
     blend_for(&b, &e, &q, all, &t);

@@ -603,6 +603,25 @@ static void test_trainer__says_when_it_diverged(void **state)
     shop_release(&s);
 }
 
+/* There is nothing to tell apart, but that is no fault of the log. */
+static void test_trainer__a_log_of_one_item_is_learned_from(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct shop s;
+        shop_random(&s, 20, 1, 6);
+        struct train_options o =
+            options(&s, "sasrec", (const char *const[]){"full", "sampled", "gbce"}[i]);
+        struct penchant_train_report r;
+        struct penchant_error err = {0};
+        struct model *best;
+        if (train_run(&best, &s.data, &o, &r, &err) != PENCHANT_OK)
+            fail_msg("loss %zu: %s", i, err.text);
+        model_free(best);
+        shop_release(&s);
+    }
+}
+
 /* ---- windows ------------------------------------------------------------------- */
 
 static void check_windows(const struct shop *s, const struct windows *w, uint32_t longest)
@@ -1019,6 +1038,7 @@ int main(void)
         cmocka_unit_test(test_trainer__options_follow_the_data),
         cmocka_unit_test(test_trainer__refuses_data_without_anything_to_learn),
         cmocka_unit_test(test_trainer__says_when_it_diverged),
+        cmocka_unit_test(test_trainer__a_log_of_one_item_is_learned_from),
         cmocka_unit_test(test_trainer__windows_make_every_event_a_target_once),
         cmocka_unit_test(test_trainer__windows_fill_batches_with_what_happened),
         cmocka_unit_test(test_trainer__vectors_are_those_of_single_passes),

@@ -181,7 +181,7 @@ static bool speaks(int s, const struct evidence_query *q)
     if (s == EVIDENCE_SEARCH)
         return q->content && q->asked_weight > 0;
     if (s == EVIDENCE_CONTENT)
-        return q->content && (q->n_recent > 0 || q->n_told > 0);
+        return q->content && (q->n_recent > 0 || q->n_told > 0 || q->n_disliked > 0);
     return s == EVIDENCE_POPULARITY || q->n_recent > 0;
 }
 

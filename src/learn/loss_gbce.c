@@ -7,7 +7,8 @@
 
 static float beta_of(const struct loss_tables *t)
 {
-    const float alpha = (float)t->negatives / (float)(loss_drawable(t) - 1);
+    const uint32_t n = loss_drawable(t);
+    const float alpha = (float)t->negatives / (float)(n > 1 ? n - 1 : 1);
     return alpha * (0.75f * (1 - 1 / alpha) + 1 / alpha);
 }
 
