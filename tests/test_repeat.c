@@ -169,9 +169,10 @@ static void plain_scores(const struct plain *x, const struct fixture_log *l,
         sum += chance[r] = hazard(x, &t[r]) * propensity(x, t[r].item);
     const double scale = sum > (double)REPEAT_MOST ? (double)REPEAT_MOST / sum : 1;
     for (uint32_t i = 0; i < l->items; i++)
-        out[i] = (float)log((1 - scale * sum) / (l->items - n));
+        out[i] = 0;
     for (uint32_t r = 0; r < n; r++)
-        out[t[r].item] = (float)log(scale * chance[r]);
+        out[t[r].item] =
+            (float)log(scale * chance[r] * (l->items - n) / (1 - scale * sum));
 }
 
 static void compare(const struct fixture_log *l)
@@ -236,29 +237,48 @@ static void test_repeat__agrees_for_a_long_past(void **unused)
 
 /* ---- habits ---- */
 
-static void test_repeat__scores_are_probabilities(void **unused)
+/* As many as the past has: the items whose score is not the 0 of all others. */
+static uint32_t not_others(const float *score, uint32_t n)
+{
+    uint32_t past = 0;
+    for (uint32_t i = 0; i < n; i++)
+        past += score[i] < 0 || score[i] > 0;
+    return past;
+}
+
+/* In proportion to probabilities; when the catalogue grows those of the past stay. */
+static void test_repeat__scores_are_log_odds_over_any_other_item(void **unused)
 {
     (void)unused;
-    enum { EVENTS = 4000, MANY = 300 };
+    enum { EVENTS = 4000, MANY = 300, MORE = 4 * MANY };
     struct evidence_options o = {.has_clock = true};
     struct fixture_log l;
     void *s = source->create(&o);
-    float score[MANY];
+    float score[MANY], grown[MANY];
+    uint32_t all[MANY], known = 0;
+    for (uint32_t i = 0; i < MANY; i++)
+        all[i] = i;
     fixture_wander(&l, EVENTS, 30, MANY, true, 4);
-    for (uint32_t until = 0; until <= EVENTS; until += 1000) {
-        if (until)
-            fixture_observe(source, s, &l, until - 1000, until);
-        for (uint32_t u = 0; u <= l.users; u++) {
-            struct fixture_past p;
-            double sum = 0;
-            fixture_past_of(&p, &l, u, until);
-            const struct evidence_query q = fixture_query(&l, u, l.ts_us[EVENTS - 1], &p);
-            fixture_scores(source, s, &q, score);
-            for (uint32_t i = 0; i < MANY; i++)
-                sum += exp((double)score[i]);
-            assert_float_equal(sum, 1, 1e-4);
+    fixture_observe(source, s, &l, 0, EVENTS);
+    for (uint32_t u = 0; u <= l.users; u++) {
+        struct fixture_past p;
+        fixture_past_of(&p, &l, u, EVENTS);
+        struct evidence_query q = fixture_query(&l, u, l.ts_us[EVENTS - 1], &p);
+        fixture_scores(source, s, &q, score);
+        q.n_items = MORE;
+        source->score(s, &q, all, MANY, grown);
+        const uint32_t past = not_others(score, MANY);
+        known += past;
+        assert_int_equal(not_others(grown, MANY), past);
+        assert_true(past <= REPEAT_ITEMS);
+        for (uint32_t i = 0; i < MANY; i++) {
+            const double odds = exp((double)score[i]) / (MANY - past);
+            if (score[i] < 0 || score[i] > 0)
+                assert_float_equal(exp((double)grown[i]) / (MORE - past), odds,
+                                   1e-4 * odds);
         }
     }
+    assert_true(known > l.users);
     fixture_log_release(&l);
     source->destroy(s);
 }
@@ -452,7 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repeat__agrees_with_a_direct_count),
         cmocka_unit_test(test_repeat__agrees_for_a_long_past),
-        cmocka_unit_test(test_repeat__scores_are_probabilities),
+        cmocka_unit_test(test_repeat__scores_are_log_odds_over_any_other_item),
         cmocka_unit_test(test_repeat__the_past_is_far_below_or_far_above),
         cmocka_unit_test(test_repeat__what_is_due_comes_first),
         cmocka_unit_test(test_repeat__items_have_a_propensity_of_their_own),

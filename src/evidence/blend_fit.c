@@ -12,6 +12,7 @@ enum { S = EVIDENCE_SOURCES, STEPS = 60, KNOT_SAMPLE = 65536 };
 #define TOLERANCE        1e-6
 #define LINE_PENALTY     1e-4 /* of a source's one constant weight: only against overflow */
 #define LEAST_DIFFERENCE 1e-5F
+#define LEAST_SPREAD     1e-2F /* of a source's scores: less is rounding, not evidence */
 
 /* What may be different from a constant weight each, from the simplest on. */
 static const struct form {
@@ -76,6 +77,8 @@ static bool scale_source(struct blend_part *p, float *sample, size_t n)
     if (n == 0 || sample[n - 1] - sample[0] < LEAST_DIFFERENCE)
         return false;
     p->scale = (float)sqrt(squares / (double)n);
+    if (p->scale < LEAST_SPREAD)
+        return false;
     while (lowest < n && sample[lowest] - sample[0] < LEAST_DIFFERENCE)
         lowest++;
     for (int k = 0; k < BLEND_KNOTS; k++)

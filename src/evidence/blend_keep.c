@@ -12,7 +12,7 @@ enum {
     FRAME_FLOATS = sizeof(struct blend_frame) / sizeof(float)
 };
 
-#define FRAME "blend.frame"
+#define FRAME "blend.frame.2" /* 2: repeat is 0 for what is not of the history */
 
 size_t blend_extras(const struct blend *b, struct checkpoint_extra *extra)
 {

@@ -16,12 +16,12 @@
  * hazards at its trials. The usual time between purchases is the geometric mean over all
  * its buyers, shrunk to that of all items.
  *
- *   score(i) = log(h_i g_i)                              of an item of the history
- *   score(i) = log((1 - sum of h g) / (number of others)) of any other
+ *   score(i) = log(h_i g_i) - log((1 - sum of h g) / (number of others))
  *
- * with the sum scaled down to MOST where it is above: exp(score) adds up to 1 over the
- * catalogue. Where nothing repeats, the past stands far below the new; in a grocery far
- * above.
+ * of an item of the history, with the sum scaled down to MOST where it is above, and 0 of
+ * any other: exp(score) is in proportion to the probability. 0 stays 0 however large the
+ * catalogue grows. Where nothing repeats, the past stands far below the new; in a grocery
+ * far above.
  *
  * Memory: 8 bytes for each of some 420,000 buckets, 16 bytes an item. Counts are halved
  * when they get large, so that a shop that changes is followed.
@@ -331,14 +331,13 @@ static void score(void *state, const struct evidence_query *q, const uint32_t *i
                   size_t n, float *out)
 {
     struct forecast f;
-    float log_p[REPEAT_ITEMS];
+    float over_other[REPEAT_ITEMS];
     foresee(state, q, &f);
-    const float other = logf(f.other);
     for (uint32_t r = 0; r < f.past.n; r++)
-        log_p[r] = logf(f.p[r]);
+        over_other[r] = logf(f.p[r] / f.other);
     for (size_t i = 0; i < n; i++) {
         const uint8_t at = *past_slot(&f.past, item[i]);
-        out[i] = at ? log_p[at - 1] : other;
+        out[i] = at ? over_other[at - 1] : 0.0F;
     }
 }
 
