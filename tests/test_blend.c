@@ -335,6 +335,13 @@ static void test_blend__sources_may_be_missing_or_constant(void **state)
     assert_true(b.part[EVIDENCE_SEARCH].w[0][0] ==
                 evidence_sources[EVIDENCE_SEARCH]->unfitted);
     assert_true(b.part[C].w[0][0] == 0 && b.part[A].w[0][0] > 0);
+    for (uint64_t i = 0; i < c.n_kept; i++) /* and rounding is none: no n(i) makes it one */
+        for (uint32_t j = 0; j < c.c[i].n; j++)
+            ((float *)(uintptr_t)blend_case_row(&c, &c.c[i], C))[j] =
+                -9 - 1e-3F * (float)(i % 3);
+    assert_int_equal(blend_fit(&b, &c, AB | 1U << C, BLEND_ALL, pool, &r), 0);
+    for (int k = 0; k < BLEND_BASES; k++)
+        assert_true(b.part[C].w[k][0] == 0);
     const struct evidence_weights none = {.w = {0}}; /* ties are against the target */
     const struct blend_part_of every = {.c = &c};
     blend_constant(&b, &none);
@@ -451,6 +458,20 @@ static void test_blend__speaks_with_the_sources_that_are_there(void **state)
     q.n_disliked = 1;
     blend_for(&b, &e, &q, about, &t);
     assert_int_equal(t.mask & about, about);
+    /* Where its word has a weight, a new item has a favour, and nothing else changes. */
+    const struct evidence_weights some = {.w = {[EVIDENCE_CONTENT] = 2.0F}};
+    struct blend heard;
+    blend_constant(&heard, &some);
+    blend_for(&heard, &e, &q, about, &t);
+    float plain[2] = {0}, score[2] = {0};
+    const float v[2] = {0.5F, 0.5F}, novelty[2] = {0, 1};
+    struct blend_terms unfavoured;
+    const float context[BLEND_CONTEXTS] = {1.0F};
+    blend_at(&heard, context, about, &unfavoured);
+    blend_add(&unfavoured.term[EVIDENCE_CONTENT], v, novelty, 2, plain);
+    blend_add(&t.term[EVIDENCE_CONTENT], v, novelty, 2, score);
+    assert_float_equal(score[0], plain[0], 1e-6);
+    assert_float_equal(score[1] - plain[1], BLEND_NEW_FAVOUR, 1e-6);
     q.n_disliked = 0;
     q.content = NULL;
     q.n_recent = 2;
@@ -496,54 +517,6 @@ static void test_blend__cases_come_from_queries(void **state)
     assert_float_equal(one->context[1], log(2), 1e-6);
     blend_cases_release(&c);
     evidence_release(&e);
-}
-
-/* Every fourth weighing case is put as if a tenth of the items were new. */
-static void test_blend__new_items_are_rehearsed_where_content_speaks(void **state)
-{
-    (void)state;
-    enum { ITEMS = 200 };
-    struct evidence e;
-    const struct evidence_options o = {0};
-    assert_int_equal(evidence_init(&e, &o), 0);
-    uint32_t path[ITEMS];
-    float *vectors = calloc(ITEMS * 2, sizeof *vectors);
-    for (uint32_t i = 0; i < ITEMS; i++) {
-        path[i] = i;
-        vectors[i * 2] = 1;
-    }
-    see(&e, path, ITEMS);
-    const struct evidence_content content = {.vectors = vectors, .n = ITEMS, .dim = 2};
-    const uint32_t mask = 1U << C | 1U << EVIDENCE_CONTENT, unknown = 4000000000U;
-    struct evidence_query q = {
-        .recent = path, .n_recent = 3, .n_items = ITEMS, .content = &content};
-    struct blend_cases c;
-    float stranger;
-    evidence_sources[C]->score(e.state[C], &q, &unknown, 1, &stranger);
-    blend_cases_init(&c);
-    for (int i = 0; i < 8; i++) /* the choosing cases are never rehearsals */
-        assert_int_equal(
-            blend_cases_add_query(&c, &e, mask, &q, ITEMS, 7, i % 4 ? BLEND_WEIGHS : 0),
-            0);
-    q.content = NULL; /* nor is any where items say nothing */
-    assert_int_equal(blend_cases_add_query(&c, &e, mask, &q, ITEMS, 7, BLEND_WEIGHS), 0);
-    size_t rehearsals = 0;
-    for (uint64_t i = 0; i < c.n_kept; i++) {
-        const struct blend_case *one = &c.c[i];
-        size_t n = 0;
-        for (uint32_t j = 0; j < one->n; j++) {
-            const bool is_new = blend_case_row(&c, one, S)[j] == 1;
-            n += is_new;
-            assert_true(is_new == (blend_case_row(&c, one, C)[j] == stranger));
-        }
-        rehearsals += n > 0;
-        assert_true(n == 0 || (one->flags & BLEND_WEIGHS && n > 8 && n < 40));
-    }
-    assert_int_equal(c.n_kept, 9);
-    assert_int_equal(rehearsals, 2);
-    blend_cases_release(&c);
-    evidence_release(&e);
-    free(vectors);
 }
 
 /* ---- keeping ---- */
@@ -625,7 +598,6 @@ int main(void)
         cmocka_unit_test(test_blend__the_context_is_what_is_known_of_the_query),
         cmocka_unit_test(test_blend__speaks_with_the_sources_that_are_there),
         cmocka_unit_test(test_blend__cases_come_from_queries),
-        cmocka_unit_test(test_blend__new_items_are_rehearsed_where_content_speaks),
         cmocka_unit_test(test_blend__survives_a_checkpoint),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -222,6 +222,8 @@ void blend_for(const struct blend *b, struct evidence *e, const struct evidence_
         if (is_silent(&out->term[s]))
             out->mask &= ~(1U << s);
     }
+    if (out->mask >> EVIDENCE_CONTENT & 1)
+        out->term[EVIDENCE_CONTENT].new_only += BLEND_NEW_FAVOUR;
     for (int s = 0; s < EVIDENCE_SOURCES && lacking; s++)
         if (is_negative(&out->term[s]))
             out->mask &= ~(1U << s);

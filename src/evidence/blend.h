@@ -10,7 +10,7 @@
  * a source's scores are rarely as strong as they look at both ends. n(i) = 1 / (1 +
  * events of i) tells how new the item is, so that a source that cannot know it does not
  * count as one that speaks against it (for popularity the last term is w n(i): what being
- * new is worth by itself). Every w_sk(x) is linear in the context: how long the history
+ * new is worth by itself; where content speaks, a list adds a constant favour to it). Every w_sk(x) is linear in the context: how long the history
  * and the present session are, how long ago the last event was and of what type, how
  * often this user comes back to an item, and how well known the newest items are.
  *
@@ -31,6 +31,10 @@ enum {
     BLEND_BASES = BLEND_KNOTS + 2, /* the line, its knots, newness */
     BLEND_CONTEXTS = 12            /* of them the first is always 1 */
 };
+
+/* Where content speaks, the odds of an item that nobody has seen are raised by exp(this):
+   showing it teaches more than the one list shows. docs/experiments.md has what it costs. */
+#define BLEND_NEW_FAVOUR 0.6F
 
 /* One source's part. Only floats: this is how it stands in a checkpoint. */
 struct blend_part {

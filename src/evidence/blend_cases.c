@@ -4,12 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "evidence/counts.h"
 
-enum { WIDTH = EVIDENCE_SOURCES + 1, REHEARSE_EACH = 4, REHEARSED = 10 };
-
-#define STRANGER UINT32_C(0xfffffff0) /* an item that no source can have seen */
+enum { WIDTH = EVIDENCE_SOURCES + 1 };
 
 void blend_cases_init(struct blend_cases *c)
 {
@@ -68,49 +65,6 @@ int blend_cases_add(struct blend_cases *c, const float context[BLEND_CONTEXTS],
 
 /* ---- cases from queries ---- */
 
-static bool is_stranger(uint32_t item)
-{
-    return (rng_mix(0x51ed270bULL ^ item) >> 32) % REHEARSED == 0;
-}
-
-/* Whether a source knows an item by what the item says of itself. */
-static bool reads_content(uint32_t s)
-{
-    return s == EVIDENCE_CONTENT || s == EVIDENCE_SEARCH;
-}
-
-/* Leaves of the strangers among item[n] those that content and searches bring. */
-static uint32_t drop_strangers(struct evidence *e, uint32_t mask,
-                               const struct evidence_query *q, uint32_t k_each,
-                               uint32_t *item, uint32_t n, uint32_t *brought)
-{
-    uint32_t by_content = 0, n_brought, kept = 0;
-    for (uint32_t s = 0; s < EVIDENCE_SOURCES; s++)
-        by_content |= reads_content(s) ? mask & 1U << s : 0;
-    n_brought = (uint32_t)evidence_candidates(e, by_content, q, k_each, brought);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = is_stranger(item[i]) ? 0 : n_brought;
-        while (at < n_brought && brought[at] != item[i])
-            at++;
-        if (at < n_brought || !is_stranger(item[i]))
-            item[kept++] = item[i];
-    }
-    return kept;
-}
-
-/* What all sources say of the items: value (WIDTH, n). With `as_known` not NULL the
-   sources that count see those items instead. */
-static void ask(struct evidence *e, uint32_t mask, const struct evidence_query *q,
-                const uint32_t *item, const uint32_t *as_known, uint32_t n, float *value)
-{
-    const uint32_t *counted = as_known ? as_known : item;
-    for (uint32_t s = 0; s < EVIDENCE_SOURCES; s++)
-        if (mask >> s & 1)
-            evidence_sources[s]->score(e->state[s], q, reads_content(s) ? item : counted,
-                                       n, value + (size_t)s * n);
-    counts_novelty(e->counts, counted, n, value + (size_t)EVIDENCE_SOURCES * n);
-}
-
 int blend_cases_add_query(struct blend_cases *c, struct evidence *e, uint32_t mask,
                           const struct evidence_query *q, uint32_t k_each,
                           uint32_t target, uint8_t flags)
@@ -120,21 +74,20 @@ int blend_cases_add_query(struct blend_cases *c, struct evidence *e, uint32_t ma
         return PENCHANT_ELIMIT;
     const size_t room = (size_t)EVIDENCE_SOURCES * k_each;
     int rc = PENCHANT_ENOMEM;
-    const bool rehearse =
-        q->content && (flags & BLEND_WEIGHS) && c->n_asked++ % REHEARSE_EACH == 0;
-    uint32_t *item = malloc(2 * room * sizeof *item), *other = item + room;
+    uint32_t *item = malloc(room * sizeof *item);
     float *value = calloc(room, WIDTH * sizeof *value);
     if (!item || !value)
         goto out;
-    uint32_t n = (uint32_t)evidence_candidates(e, mask, q, k_each, item), at = 0;
-    if (rehearse)
-        n = drop_strangers(e, mask, q, k_each, item, n, other);
-    for (uint32_t i = 0; i < n; i++)
-        other[i] = is_stranger(item[i]) ? STRANGER : item[i];
+    const uint32_t n = (uint32_t)evidence_candidates(e, mask, q, k_each, item);
+    uint32_t at = 0;
     while (at < n && item[at] != target)
         at++;
     if (at < n) {
-        ask(e, mask, q, item, rehearse ? other : NULL, n, value);
+        for (uint32_t s = 0; s < EVIDENCE_SOURCES; s++)
+            if (mask >> s & 1)
+                evidence_sources[s]->score(e->state[s], q, item, n,
+                                           value + (size_t)s * n);
+        counts_novelty(e->counts, item, n, value + (size_t)EVIDENCE_SOURCES * n);
         blend_context(e, q, context);
     } else {
         memset(context, 0, sizeof context);

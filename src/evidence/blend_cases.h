@@ -35,7 +35,6 @@ struct blend_case {
 
 struct blend_cases {
     uint64_t n[4];        /* cases by their flags, misses included */
-    uint64_t n_asked;     /* by blend_cases_add_query() */
     struct blend_case *c; /* (n_kept) those whose target is a candidate */
     uint64_t n_kept;
     /* private */
@@ -57,12 +56,6 @@ int blend_cases_add(struct blend_cases *c, const float context[BLEND_CONTEXTS],
 /*
  * Adds the case "query q was followed by item `target`": the candidates are the union of
  * every source's k_each best (q->skip excluded), scored by every source of `mask`.
- *
- * Where items say something of themselves (q->content), every fourth weighing case is put
- * as if a tenth of the items, by a hash, had never been seen: of those only what content
- * and searches bring are candidates, and all other sources say of them what they say of a
- * stranger. So the weights are fitted on new items too, in their true proportion to the
- * rest, though a log has few events of any item's first days.
  */
 int blend_cases_add_query(struct blend_cases *c, struct evidence *e, uint32_t mask,
                           const struct evidence_query *q, uint32_t k_each,

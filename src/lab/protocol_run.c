@@ -187,6 +187,13 @@ static int place_newcomers(struct run *r)
 
 /* ---- life ----------------------------------------------------------------------- */
 
+int run_evidence_init(struct run *r, struct penchant_error *err)
+{
+    const struct evidence_options o = {.has_clock = r->p->data->history.has_clock,
+                                       .half_life_days = EVIDENCE_HALF_LIFE_DAYS};
+    return evidence_init(&r->evidence, &o) ? error_memory(err) : PENCHANT_OK;
+}
+
 int run_init(struct run *r, const struct protocol *p, const struct score_options *o,
              struct penchant_error *err)
 {
@@ -214,11 +221,8 @@ int run_init(struct run *r, const struct protocol *p, const struct score_options
         if (place_newcomers(r))
             return error_memory(err);
     }
-    const struct evidence_options counts = {.has_clock = p->data->history.has_clock,
-                                            .half_life_days = EVIDENCE_HALF_LIFE_DAYS};
-    if (evidence_init(&r->evidence, &counts))
-        return error_memory(err);
-    return run_content_init(r, err);
+    const int status = run_evidence_init(r, err);
+    return status ? status : run_content_init(r, err);
 }
 
 int run_serve(struct run *r, struct penchant_error *err)

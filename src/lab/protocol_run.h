@@ -59,6 +59,9 @@ int run_init(struct run *r, const struct protocol *p, const struct score_options
              struct penchant_error *err);
 void run_release(struct run *r);
 
+/* Sources that have seen nothing; what they were is not released. */
+int run_evidence_init(struct run *r, struct penchant_error *err);
+
 /* The part of both that is about content (run_content.c): by dataset_describe(). */
 int run_content_init(struct run *r, struct penchant_error *err);
 void run_content_release(struct run *r);
@@ -82,7 +85,8 @@ void run_forget_case(struct bench *b);
 /* Every so manyth case, so that at most `most` remain. */
 void places_thin(struct places *cases, size_t most);
 
-/* The blend that the validation cases ask for, into r->blend and *out (all cases). */
+/* The blend that the validation cases ask for, into r->blend and *out (all cases). The
+   sources have seen FIT (run_weigh.c). */
 int run_fit_blend(struct run *r, struct blend *out, struct blend_report *report,
                   struct penchant_error *err);
 

@@ -6,91 +6,11 @@
 
 #include "evidence/counts.h"
 #include "lab/protocol_run.h"
-#include "learn/held_out.h"
 
 /* What is reported alone beside the sources asked for: the plainest of counting. */
 static uint32_t scored(const struct run *r)
 {
     return r->o->mask | 1U << EVIDENCE_COVISITATION | 1U << EVIDENCE_POPULARITY;
-}
-
-/* ---- the blend ------------------------------------------------------------------ */
-
-static int collect(struct run *r, struct blend_cases *fit)
-{
-    const struct history *h = &r->p->data->history;
-    struct bench *b = &r->bench[0];
-    int status = PENCHANT_OK;
-    for (size_t c = 0; c < r->cases->n && !status; c++) {
-        const uint32_t user = r->cases->user[c];
-        if (h->item[r->cases->at[c]] >= r->p->n_warm) /* hidden: chosen by nobody */
-            continue;
-        struct evidence_query q = run_put_case(r, b, c);
-        if (q.n_items > r->p->n_warm) /* nor can hidden ones have been passed over */
-            q.n_items = r->p->n_warm;
-        const int flags =
-            (held_out_weighs(user) ? BLEND_WEIGHS : 0) | (user % 2 ? BLEND_ODD : 0);
-        status = blend_cases_add_query(fit, &r->evidence, r->o->mask, &q, FIT_CANDIDATES,
-                                       h->item[r->cases->at[c]], (uint8_t)flags);
-        run_forget_case(b);
-    }
-    return status;
-}
-
-/* A report on the cases themselves takes, for each fold, what the other one asks for. */
-static int fit(struct run *r, struct blend *out, struct blend_report *report,
-               struct penchant_error *err)
-{
-    struct blend_cases cases;
-    struct blend_report unread;
-    blend_cases_init(&cases);
-    int status = collect(r, &cases);
-    if (!status)
-        status = blend_fit(out, &cases, r->o->mask, BLEND_ALL, r->pool, report);
-    r->blend[0] = r->blend[1] = *out;
-    if (!status && r->p->o.report == STAGE_VALIDATION) {
-        status =
-            blend_fit(&r->blend[0], &cases, r->o->mask, BLEND_ODDS, r->pool, &unread);
-        if (!status)
-            status =
-                blend_fit(&r->blend[1], &cases, r->o->mask, BLEND_EVEN, r->pool, &unread);
-    }
-    blend_cases_release(&cases);
-    return status ? error_set(err, status, "the blend cannot be fitted: %s",
-                              penchant_status_text(status))
-                  : PENCHANT_OK;
-}
-
-int run_fit_blend(struct run *r, struct blend *out, struct blend_report *report,
-                  struct penchant_error *err)
-{
-    const struct model *m = r->model;
-    struct places cases;
-    if ((r->o->mask & (r->o->mask - 1)) == 0) {
-        struct evidence_weights one;
-        for (uint32_t s = 0; s < EVIDENCE_SOURCES; s++)
-            one.w[s] = (float)(r->o->mask >> s & 1);
-        blend_constant(out, &one);
-        *report = (struct blend_report){.is_single = true, .temperature = 1};
-        r->blend[0] = r->blend[1] = *out;
-        return PENCHANT_OK;
-    }
-    int status = protocol_cases(r->p, STAGE_VALIDATION, &cases, err);
-    if (status)
-        return status;
-    places_thin(&cases, FIT_CASES);
-    status = run_begin_cases(r, &cases, STAGE_VALIDATION, err);
-    if (!status && m) {
-        const uint32_t n = r->known < m->config.n_items ? r->known : m->config.n_items;
-        status = topk_index_new(&r->index, r->item_vectors, n, m->config.dim, err);
-    }
-    if (!status)
-        status = fit(r, out, report, err);
-    topk_index_free(r->index);
-    r->index = NULL;
-    r->cases = NULL;
-    places_release(&cases);
-    return status;
 }
 
 /* ---- ranks ---------------------------------------------------------------------- */
