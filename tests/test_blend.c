@@ -335,7 +335,8 @@ static void test_blend__sources_may_be_missing_or_constant(void **state)
     assert_true(b.part[EVIDENCE_SEARCH].w[0][0] ==
                 evidence_sources[EVIDENCE_SEARCH]->unfitted);
     assert_true(b.part[C].w[0][0] == 0 && b.part[A].w[0][0] > 0);
-    for (uint64_t i = 0; i < c.n_kept; i++) /* and rounding is none: no n(i) makes it one */
+    for (uint64_t i = 0; i < c.n_kept;
+         i++) /* and rounding is none: no n(i) makes it one */
         for (uint32_t j = 0; j < c.c[i].n; j++)
             ((float *)(uintptr_t)blend_case_row(&c, &c.c[i], C))[j] =
                 -9 - 1e-3F * (float)(i % 3);

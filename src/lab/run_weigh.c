@@ -91,7 +91,6 @@ static int fit_blend(struct run *r, struct blend *out, struct blend_report *repo
     return status;
 }
 
-
 /* ---- as if a part of the items were new ---- */
 
 /* The model's vectors, with the part that is taken for new standing on content alone. */
