@@ -188,13 +188,30 @@ static int read_npy(struct vectors_reading *r)
                              : vectors_fail(r, &why);
 }
 
+/* Of a file that names the item of every vector itself. */
+static int refuse_ids(const struct vectors_reading *r)
+{
+    return r->f->ids ? error_set(r->err, PENCHANT_EINVALID,
+                                 "%s names its items itself; %s would not be read",
+                                 r->f->vectors, r->f->ids)
+                     : PENCHANT_OK;
+}
+
+static int read_lines(struct vectors_reading *r)
+{
+    const int rc = refuse_ids(r);
+    return rc == PENCHANT_OK ? vectors_read_lines(r) : rc;
+}
+
 /* One tensor an item, named like it. */
 static int read_tensors(struct vectors_reading *r, json_t *header, uint64_t data_at,
                         struct penchant_error *why)
 {
     const char *name;
     json_t *json;
-    int rc = PENCHANT_OK;
+    int rc = refuse_ids(r);
+    if (rc != PENCHANT_OK)
+        return rc;
     r->total = json_object_size(header);
     json_object_foreach(header, name, json)
     {
@@ -271,7 +288,7 @@ static int read_file(struct vectors_reading *r)
     const uint64_t header = regular ? safetensors_header(first, r->size) : 0;
     if (header && first[SAFETENSORS_LENGTH] == '{')
         return read_tensor_file(r, header);
-    return vectors_read_lines(r);
+    return read_lines(r);
 }
 
 int vectors_read(const struct vectors_files *f, const struct vectors_sink *sink,
@@ -282,7 +299,7 @@ int vectors_read(const struct vectors_files *f, const struct vectors_sink *sink,
     *rows = 0;
     names_init(&r.ids);
     if (strcmp(f->vectors, "-") == 0) {
-        rc = vectors_read_lines(&r);
+        rc = read_lines(&r);
     } else {
         r.file = fopen(f->vectors, "rbe");
         rc = r.file ? read_file(&r)

@@ -139,6 +139,14 @@ static int print_report(const struct import *im, bool json)
     return status;
 }
 
+/* Whether another weight than the usual one was asked for. */
+static bool is_weighted(const struct penchant_vectors_options *v)
+{
+    struct penchant_vectors_options usual;
+    penchant_vectors_options_default(&usual);
+    return v->weight < usual.weight || v->weight > usual.weight;
+}
+
 static int check_usage(const struct import *im)
 {
     const struct penchant_vectors_options *v = &im->vectors;
@@ -148,8 +156,12 @@ static int check_usage(const struct import *im)
         return cli_fail(CLI_USAGE, "import", "vectors need a --name");
     if (im->drop && (v->vectors || has_files(im) || im->files.check))
         return cli_fail(CLI_USAGE, "import", "--drop-vectors stands alone");
-    if (!v->vectors && v->ids)
-        return cli_fail(CLI_USAGE, "import", "--ids goes with --vectors");
+    const char *idle = v->ids                 ? "--ids"
+                       : is_weighted(v)       ? "--weight"
+                       : v->name && !im->drop ? "--name"
+                                              : NULL;
+    if (!v->vectors && idle)
+        return cli_fail(CLI_USAGE, "import", "%s goes with --vectors", idle);
     return CLI_CONTINUE;
 }
 

@@ -33,13 +33,24 @@ const size_t routes_n = sizeof(routes) / sizeof(routes[0]);
 _Static_assert(sizeof(routes) / sizeof(routes[0]) < HTTP_METRICS_ROUTES,
                "more metrics rows");
 
+/* A path that a route spells out is no value of another route's {name}. */
+static bool is_spelt_out(const struct url *u)
+{
+    for (size_t i = 0; i < routes_n; i++)
+        if (!strchr(routes[i].pattern, '{') && url_fits(u, routes[i].pattern))
+            return true;
+    return false;
+}
+
 const struct route *routes_find(const struct url *u, const char *method, char allow[64])
 {
     const char *want = strcmp(method, "HEAD") ? method : "GET";
+    const bool spelt_out = is_spelt_out(u);
     size_t n = 0;
     allow[0] = 0;
     for (size_t i = 0; i < routes_n; i++) {
-        if (!url_fits(u, routes[i].pattern))
+        if (!url_fits(u, routes[i].pattern) ||
+            (spelt_out && strchr(routes[i].pattern, '{')))
             continue;
         if (!strcmp(routes[i].method, want))
             return &routes[i];

@@ -50,6 +50,7 @@ def test_segments_of_a_running_shop():
         problem(s.get("/v1/segments"), 404)
         problem(s.get("/v1/segments/0"), 404)
         problem(s.ask("POST", "/v1/segments/lookalike", {"user_ids": ["u1"]}), 404)
+        problem(s.ask("GET", "/v1/segments/lookalike"), 405)
         same(segment_of(s, "u1"), None)
         train(s)
 

@@ -118,6 +118,12 @@ def test_all_or_nothing_and_told_where():
         assert "one item_id a line is needed" in p.stderr, p.stderr
         p = run(*add, f.path("nothing.npy"), "--name", "text", rc=1)
         assert "No such file" in p.stderr, p.stderr
+        lines = f.write("own.jsonl", b'{"item_id": "a", "vector": [1, 2]}\n')
+        p = run(*add, lines, "--name", "text", "--ids", ids, rc=1)
+        assert "own.jsonl names its items itself" in p.stderr, p.stderr
+        for idle in (["--ids", ids], ["--weight", "2"], ["--name", "text"]):
+            p = run("import", "-d", f.shop, "--items", f.path("items.csv"), *idle, rc=2)
+            assert idle[0] + " goes with --vectors" in p.stderr, p.stderr
         p = run(*add, good, "--name", "Not So", "--ids", ids, rc=1)
         assert "[a-z0-9_.-]" in p.stderr, p.stderr
         same(f.vectors("text"), before)
