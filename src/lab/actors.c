@@ -3,7 +3,17 @@
 
 #include "lab/actor.h"
 
-const struct actor_ops *const actors[] = {NULL};
+/* clang-format off */
+#define ACTORS(X) \
+    X(actor_random) \
+    /* one a line */
+/* clang-format on */
+
+#define DECLARE(a) extern const struct actor_ops a;
+ACTORS(DECLARE)
+
+#define ENTRY(a) &a,
+const struct actor_ops *const actors[] = {ACTORS(ENTRY) NULL};
 
 const struct actor_ops *actor_find(const char *name)
 {

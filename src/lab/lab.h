@@ -4,6 +4,7 @@
 #define LAB_LAB_H
 
 int cmd_benchmark(int argc, char **argv);
+int cmd_simulate(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 

@@ -3,7 +3,18 @@
 
 #include "lab/world.h"
 
-const struct world_ops *const worlds[] = {NULL};
+/* clang-format off */
+#define WORLDS(X) \
+    X(world_slates) \
+    X(world_slates_switch) \
+    /* one a line */
+/* clang-format on */
+
+#define DECLARE(w) extern const struct world_ops w;
+WORLDS(DECLARE)
+
+#define ENTRY(w) &w,
+const struct world_ops *const worlds[] = {WORLDS(ENTRY) NULL};
 
 const struct world_ops *world_find(const char *name)
 {
