@@ -14,7 +14,7 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -W
 OPT     := $(if $(SAN),-O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O3)
 CFLAGS  := -std=c17 -D_GNU_SOURCE -Iinclude -Isrc -include src/base/banned.h -g $(OPT) $(WARN) \
            -ffp-contract=off -fvisibility=hidden -fPIC -pthread -MMD -MP
-LIBS    := -lsqlite3 -lzstd -lz -ljansson -lm -pthread
+LIBS    := -linih -lsqlite3 -lzstd -lz -ljansson -lm -pthread
 LDFLAGS := $(if $(SAN),-fsanitize=$(SAN))
 
 LAYERS  := base kernels behaviour privacy store model retrieval interest evidence evaluate learn policy engine
