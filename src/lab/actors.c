@@ -6,6 +6,9 @@
 /* clang-format off */
 #define ACTORS(X) \
     X(actor_random) \
+    X(actor_counts) \
+    X(actor_user_counts) \
+    X(actor_user_counts_decayed) \
     /* one a line */
 /* clang-format on */
 

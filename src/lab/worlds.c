@@ -7,6 +7,8 @@
 #define WORLDS(X) \
     X(world_slates) \
     X(world_slates_switch) \
+    X(world_organic) \
+    X(world_switch) \
     /* one a line */
 /* clang-format on */
 
