@@ -125,7 +125,7 @@ static void text_figures(struct buf *out, const struct simulation *s, uint32_t p
 {
     const struct interval reward = simulation_reward(s, policy, part);
     const struct interval over = simulation_over_first(s, policy, part);
-    const uint32_t oracle = find_policy(s, "oracle");
+    const uint32_t oracle = find_policy(s, "oracle"), random = find_policy(s, "random");
     buf_printf(out, "%10.4g", reward.mean);
     if (isnan(reward.low))
         buf_printf(out, " %10s", "");
@@ -140,6 +140,9 @@ static void text_figures(struct buf *out, const struct simulation *s, uint32_t p
     if (oracle != NONE)
         buf_printf(out, "  %4.0f %% of the oracle",
                    100 * reward.mean / simulation_reward(s, oracle, part).mean);
+    if (oracle != NONE && random != NONE)
+        buf_printf(out, ", gap %5.2f",
+                   simulation_between(s, policy, random, oracle, part));
 }
 
 static void text_policy(struct buf *out, const struct simulation *s, uint32_t policy)
