@@ -9,6 +9,9 @@
     X(actor_counts) \
     X(actor_user_counts) \
     X(actor_user_counts_decayed) \
+    X(actor_myopic) \
+    X(actor_linucb) \
+    X(actor_linucb_forgetting) \
     /* one a line */
 /* clang-format on */
 

@@ -9,6 +9,10 @@
     X(world_slates_switch) \
     X(world_organic) \
     X(world_switch) \
+    X(world_evolution) \
+    X(world_bandit) \
+    X(world_bandit_drift) \
+    X(world_catalogue) \
     /* one a line */
 /* clang-format on */
 

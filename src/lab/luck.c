@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lab/luck.h"
+
+#include <math.h>
+
+void luck_init(struct rng *r, uint64_t seed, uint32_t what, uint32_t episode,
+               uint32_t step)
+{
+    rng_init(r, rng_mix(seed) + what, (uint64_t)episode << 32 | step);
+}
+
+double luck_clock(struct rng *r)
+{
+    return -log(1.0 - rng_double(r)) + 0x1p-60;
+}
+
+double luck_logistic(double x)
+{
+    return 1 / (1 + exp(-x));
+}
