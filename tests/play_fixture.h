@@ -35,19 +35,16 @@ static void play_hash(struct play *p, const void *bytes, size_t n)
     p->hash = rng_mix(p->hash ^ hash_bytes(bytes, n));
 }
 
-/* `who`: an actor's name, "oracle" or "chance". At most `turns` decisions an episode. */
-static struct play play_turns(const char *world, const char *who, uint64_t seed,
-                              uint32_t episodes, uint32_t turns)
+/* `a`: NULL for the oracle, or for chance. At most `turns` decisions an episode. */
+static struct play play_with(const char *world, const struct actor_ops *a, bool oracle,
+                             uint64_t seed, uint32_t episodes, uint32_t turns)
 {
     const struct world_ops *w = world_find(world);
-    const bool oracle = strcmp(who, "oracle") == 0, chance = strcmp(who, "chance") == 0;
-    const struct actor_ops *a = oracle || chance ? NULL : actor_find(who);
     struct play p = {0};
     struct rng r;
     struct actor_catalog catalog;
     uint64_t id = 0;
     assert_non_null(w);
-    assert_true(a || oracle || chance);
     rng_init(&r, seed, 77);
     void *people = w->create(seed);
     w->catalog(people, &catalog);
@@ -105,10 +102,31 @@ static struct play play_turns(const char *world, const char *who, uint64_t seed,
     return p;
 }
 
+/* `who`: an actor's name, "oracle" or "chance". */
 static inline struct play play(const char *world, const char *who, uint64_t seed,
                                uint32_t episodes)
 {
-    return play_turns(world, who, seed, episodes, UINT32_MAX);
+    const bool oracle = strcmp(who, "oracle") == 0;
+    const struct actor_ops *a = actor_find(who);
+    assert_true(a || oracle || strcmp(who, "chance") == 0);
+    return play_with(world, a, oracle, seed, episodes, UINT32_MAX);
+}
+
+/* The same bits twice, and others with another seed. */
+static inline void play_check_seeds(const char *world, const char *who, uint32_t episodes)
+{
+    const struct play a = play(world, who, 5, episodes),
+                      b = play(world, who, 5, episodes),
+                      other = play(world, who, 6, episodes);
+    assert_true(a.turns > 0);
+    assert_true(a.hash == b.hash);
+    assert_true(a.hash != other.hash);
+}
+
+static inline void play_check_near(double x, double expected, double share)
+{
+    if (!(x > expected * (1 - share) && x < expected * (1 + share)))
+        fail_msg("%g is not within %g %% of %g", x, share * 100, expected);
 }
 
 #endif

@@ -24,17 +24,17 @@ static const double BONUS = 0.5, FORGETTING = 0.999;
 struct linucb {
     struct actor_catalog catalog;
     struct shown shown;
-    double keeps;           /* what is left of A and b at each step; 1: all */
-    bool tried, shared;     /* tried: to make the ridges; shared: one for all */
-    uint32_t arms, d;       /* d = 0: there are none */
-    double *a;              /* (arms, d, d) symmetric, lower half */
-    double *b;              /* (arms, d) */
-    double *factor;         /* (arms, d, d) Cholesky's L of a, lower half */
-    double *half;           /* (arms, d) L^-1 b */
-    bool *stale;            /* (arms) factor and half are behind a and b */
-    double x[MOST_LENGTH];  /* of the moment */
-    double y[MOST_LENGTH];  /* L^-1 x */
-    double *score;          /* (scores) */
+    double keeps;          /* what is left of A and b at each step; 1: all */
+    bool tried, shared;    /* tried: to make the ridges; shared: one for all */
+    uint32_t arms, d;      /* d = 0: there are none */
+    double *a;             /* (arms, d, d) symmetric, lower half */
+    double *b;             /* (arms, d) */
+    double *factor;        /* (arms, d, d) Cholesky's L of a, lower half */
+    double *half;          /* (arms, d) L^-1 b */
+    bool *stale;           /* (arms) factor and half are behind a and b */
+    double x[MOST_LENGTH]; /* of the moment */
+    double y[MOST_LENGTH]; /* L^-1 x */
+    double *score;         /* (scores) */
     uint32_t scores;
 };
 
@@ -111,7 +111,8 @@ static bool prepare(struct linucb *l, const struct actor_request *r)
         l->score = grown;
         l->scores = n;
     }
-    return (l->d || (!l->tried && make_ridges(l, r))) && l->shared == (r->candidates != NULL);
+    return (l->d || (!l->tried && make_ridges(l, r))) &&
+           l->shared == (r->candidates != NULL);
 }
 
 /* v becomes L^-1 v. */
