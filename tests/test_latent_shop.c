@@ -274,7 +274,7 @@ static void test_latent_shop__an_episode_is_bounded(void **state)
         last = latent_user_now(&u);
     }
     steps += u.n_events;
-    assert_int_equal(steps, LATENT_USER_STEPS - 1);
+    assert_int_equal(steps, LATENT_USER_STEPS);
     latent_user_begin(&u, &s, 8, 0);
     assert_true(latent_user_now(&u) > last);
     latent_shop_release(&s);

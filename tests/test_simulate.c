@@ -152,8 +152,16 @@ static void test_simulate__figures_are_those_computed_by_hand(void **state)
         simulation_over_first_by_episode(&s, 1, SIMULATE_ALL_PARTS);
     assert_int_equal(by_episode.n, 9);
     assert_near(by_episode.mean, 21 * 4, 1e-9);
-    assert_near(simulation_between(&s, 0, 0, 1, 0), 0, 1e-12);
-    assert_near(simulation_between(&s, 1, 0, 1, 0), 1, 1e-12);
+    assert_near(simulation_between(&s, 0, 0, 1, 0).mean, 0, 1e-12);
+    assert_near(simulation_between(&s, 1, 0, 1, 0).mean, 1, 1e-12);
+    assert_near(simulation_between(&s, 1, 0, 1, 0).high, 1, 1e-9);
+    assert_true(isnan(simulation_between(&s, 0, 1, 1, 0).mean));
+    /* 110, 130, 150 of 150, 170, 190: 13/17, and 110 - 13/17 x 150 = -4.70588 is left of the
+       first seed, nothing of the second, 4.70588 of the third. */
+    const struct interval share = simulation_between(&s, 0, SIMULATE_NOTHING, 1, 0);
+    assert_near(share.mean, 13.0 / 17, 1e-9);
+    assert_near(share.high - share.mean, 4.3027 * 4.70588 / 170 / sqrt(3), 1e-5);
+    assert_near(share.mean - share.low, 4.3027 * 4.70588 / 170 / sqrt(3), 1e-5);
     assert_int_equal(simulation_turns(&s), LADDER_STEPS);
     assert_near(simulation_turns_mean(&s, 0, 0, 1), 13, 1e-9);
     assert_near(simulation_turns_mean(&s, 0, LADDER_SWITCH, LADDER_SWITCH + 3), 0, 1e-9);

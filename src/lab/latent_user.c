@@ -5,8 +5,14 @@
 
 static const double looking_to_ads = .25, ads_to_looking = .05;
 
-/* Numbers of steps whose luck serves what happens once in an episode. */
-enum { STEP_SWITCH = LATENT_USER_STEPS };
+/* What luck is drawn for: these happen once, views and ads by turns of their numbers. */
+enum { LUCK_BEGIN, LUCK_SWITCH, LUCK_VIEWS, LUCK_ADS };
+
+static void draw(const struct latent_user *u, uint32_t what, uint32_t number,
+                 struct latent_luck *out)
+{
+    latent_shop_luck(u->shop, u->episode, 4 * number + what, out);
+}
 
 void latent_user_begin(struct latent_user *u, struct latent_shop *shop, uint32_t episode,
                        double leaving)
@@ -14,21 +20,19 @@ void latent_user_begin(struct latent_user *u, struct latent_shop *shop, uint32_t
     u->shop = shop;
     u->leaving = leaving;
     u->episode = episode;
-    u->step = 0;
+    u->step = u->views = u->ads = 0;
     u->state = LATENT_LOOKING;
     u->n_events = 0;
     struct latent_luck luck;
-    latent_shop_luck(shop, episode, u->step++, &luck);
+    draw(u, LUCK_BEGIN, 0, &luck);
     latent_shop_draw(shop, &luck, u->omega);
 }
 
 double latent_user_now(const struct latent_user *u)
 {
-    return (double)u->episode * LATENT_USER_STEPS + u->step;
+    return (double)u->episode * (LATENT_USER_STEPS + 1) + u->step;
 }
 
-/* Who leaves does so by the highest luck in either state, so that two policies that parted
-   at a click still lose their users at the same step. */
 static void go_on(struct latent_user *u, const struct latent_luck *luck, bool clicked)
 {
     const double change = u->state == LATENT_LOOKING ? looking_to_ads : ads_to_looking;
@@ -49,7 +53,7 @@ void latent_user_look(struct latent_user *u)
     u->n_events = 0;
     while (u->state == LATENT_LOOKING) {
         struct latent_luck luck;
-        latent_shop_luck(u->shop, u->episode, u->step, &luck);
+        draw(u, LUCK_VIEWS, u->views++, &luck);
         u->event[u->n_events++] = (struct actor_event){
             .type = "view",
             .item = latent_shop_view(u->shop, u->omega, luck.view),
@@ -65,7 +69,7 @@ bool latent_user_ad(struct latent_user *u, uint32_t item)
 {
     assert(u->state == LATENT_ADS);
     struct latent_luck luck;
-    latent_shop_luck(u->shop, u->episode, u->step, &luck);
+    draw(u, LUCK_ADS, u->ads++, &luck);
     const bool clicked = luck.click < latent_shop_click(u->shop, u->omega, item);
     go_on(u, &luck, clicked);
     return clicked;
@@ -74,6 +78,6 @@ bool latent_user_ad(struct latent_user *u, uint32_t item)
 void latent_user_switch(struct latent_user *u)
 {
     struct latent_luck luck;
-    latent_shop_luck(u->shop, u->episode, STEP_SWITCH, &luck);
+    draw(u, LUCK_SWITCH, 0, &luck);
     latent_shop_draw(u->shop, &luck, u->omega);
 }

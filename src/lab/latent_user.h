@@ -26,7 +26,7 @@ enum latent_state { LATENT_LOOKING, LATENT_ADS, LATENT_LEFT };
 struct latent_user {
     struct latent_shop *shop;
     double leaving;
-    uint32_t episode, step;
+    uint32_t episode, step, views, ads;
     enum latent_state state;
     double omega[LATENT_SHOP_MOST_FACTORS];
     struct actor_event event[LATENT_USER_VIEWS]; /* since the last ad */

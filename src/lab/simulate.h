@@ -96,10 +96,15 @@ struct interval simulation_over_first(const struct simulation *s, uint32_t polic
 struct interval simulation_over_first_by_episode(const struct simulation *s,
                                                  uint32_t policy, int part);
 
-/* Where the policy lies between two others: 0 what `low` earns, 1 what `high` earns; NaN
-   when they earn the same. */
-double simulation_between(const struct simulation *s, uint32_t policy, uint32_t low,
-                          uint32_t high, int part);
+/*
+ * Where the policy lies between two others: 0 what `low` earns (SIMULATE_NOTHING: nothing),
+ * 1 what `high` earns, of the means over all seeds; NaN when the two earn the same. The
+ * interval is that of a ratio of means, paired by seed: Student's of what is left of the
+ * seeds' (policy - low) - mean x (high - low).
+ */
+#define SIMULATE_NOTHING UINT32_MAX
+struct interval simulation_between(const struct simulation *s, uint32_t policy,
+                                   uint32_t low, uint32_t high, int part);
 
 /* Mean reward of the turns [from, to) of the episodes over all users and seeds; NaN: there
    are none. By episode: of a whole episode, over the seeds, for the episodes [from, to). */

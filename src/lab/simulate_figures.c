@@ -77,12 +77,30 @@ struct interval simulation_over_first_by_episode(const struct simulation *s,
     return out;
 }
 
-double simulation_between(const struct simulation *s, uint32_t policy, uint32_t low,
-                          uint32_t high, int part)
+static double reward_or_nothing(const struct simulation *s, uint32_t policy,
+                                uint32_t seed, int part)
 {
-    const double bottom = simulation_reward(s, low, part).mean;
-    const double span = simulation_reward(s, high, part).mean - bottom;
-    return span == 0 ? NAN : (simulation_reward(s, policy, part).mean - bottom) / span;
+    return policy == SIMULATE_NOTHING ? 0 : run_reward(s, policy, seed, part);
+}
+
+struct interval simulation_between(const struct simulation *s, uint32_t policy,
+                                   uint32_t low, uint32_t high, int part)
+{
+    double over[SIMULATE_MOST_SEEDS] = {0}, span[SIMULATE_MOST_SEEDS] = {0};
+    const uint32_t seeds = s->options.seeds;
+    for (uint32_t i = 0; i < seeds; i++) {
+        const double bottom = reward_or_nothing(s, low, i, part);
+        over[i] = run_reward(s, policy, i, part) - bottom;
+        span[i] = run_reward(s, high, i, part) - bottom;
+    }
+    const double whole = interval_of(span, seeds).mean;
+    if (whole == 0)
+        return (struct interval){.mean = NAN, .low = NAN, .high = NAN};
+    const double ratio = interval_of(over, seeds).mean / whole;
+    for (uint32_t i = 0; i < seeds; i++)
+        over[i] = (over[i] - ratio * span[i]) / whole;
+    const struct interval left = interval_of(over, seeds);
+    return (struct interval){ratio, ratio + left.low, ratio + left.high, left.n};
 }
 
 /* ---- by time --------------------------------------------------------------------- */

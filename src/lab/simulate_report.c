@@ -41,9 +41,19 @@ static void json_interval(struct json_writer *w, const char *key, struct interva
     json_end_object(w);
 }
 
+/* A share and its interval, which is null of one seed. */
+static void json_share(struct json_writer *w, const char *const key[3], struct interval v)
+{
+    json_key_double(w, key[0], v.mean, 6);
+    json_key_double(w, key[1], v.low, 6);
+    json_key_double(w, key[2], v.high, 6);
+}
+
 static void json_figures(struct json_writer *w, const struct simulation *s,
                          uint32_t policy, int part)
 {
+    static const char *const share[] = {"share_of_oracle", "share_low", "share_high"};
+    static const char *const gap[] = {"gap", "gap_low", "gap_high"};
     const uint32_t oracle = find_policy(s, "oracle"), random = find_policy(s, "random");
     json_interval(w, "reward", simulation_reward(s, policy, part));
     if (policy) {
@@ -52,12 +62,10 @@ static void json_figures(struct json_writer *w, const struct simulation *s,
                       simulation_over_first_by_episode(s, policy, part));
     }
     if (oracle != NONE)
-        json_key_double(w, "share_of_oracle",
-                        simulation_reward(s, policy, part).mean /
-                            simulation_reward(s, oracle, part).mean,
-                        6);
+        json_share(w, share,
+                   simulation_between(s, policy, SIMULATE_NOTHING, oracle, part));
     if (oracle != NONE && random != NONE)
-        json_key_double(w, "gap", simulation_between(s, policy, random, oracle, part), 6);
+        json_share(w, gap, simulation_between(s, policy, random, oracle, part));
 }
 
 /* Stretches of turns, so that a long episode does not make a long answer. */
@@ -140,9 +148,12 @@ static void text_figures(struct buf *out, const struct simulation *s, uint32_t p
     if (oracle != NONE)
         buf_printf(out, "  %4.0f %% of the oracle",
                    100 * reward.mean / simulation_reward(s, oracle, part).mean);
-    if (oracle != NONE && random != NONE)
-        buf_printf(out, ", gap %5.2f",
-                   simulation_between(s, policy, random, oracle, part));
+    if (oracle == NONE || random == NONE)
+        return;
+    const struct interval gap = simulation_between(s, policy, random, oracle, part);
+    buf_printf(out, ", gap %5.2f", gap.mean);
+    if (!isnan(gap.low) && policy != random && policy != oracle)
+        buf_printf(out, " (%.2f..%.2f)", gap.low, gap.high);
 }
 
 static void text_policy(struct buf *out, const struct simulation *s, uint32_t policy)
