@@ -577,12 +577,34 @@ struct penchant_train_options {
     void *cookie;
 };
 
+/*
+ * One thing that the preset "auto" tried: a recipe, or the winner with one thing changed.
+ * A change goes on from the winner's state for as many steps as the winner itself, which
+ * is the trial "unchanged"; it is taken when it gains clearly.
+ */
+struct penchant_trial {
+    char what[32];   /* "gated .5", .., "unchanged", "dropout 0.35", .. */
+    uint32_t epochs; /* behind it when it was judged last */
+    uint64_t steps;  /* that those are */
+    double ndcg10;   /* on validation, then */
+    double gain,
+        error; /* a change's over what it changes, and its standard error; else NaN */
+    double seconds; /* that it took */
+    bool taken;     /* it is part of what was trained in the end */
+};
+
+enum { PENCHANT_TRIALS = 24 };
+
 struct penchant_train_report {
     char preset[16], loss[16];
     uint32_t dim, blocks, heads, negatives, max_length, epochs, best_epoch;
     uint64_t seed, steps, tokens;
-    double dropout, seconds, tokens_per_s, best_ndcg10;
+    double dropout, weight_decay;
+    double temperature; /* of scores of normalised vectors; 0: of plain ones */
+    double seconds, tokens_per_s, best_ndcg10;
     bool stopped; /* by the callback */
+    size_t n_trials;
+    struct penchant_trial trial[PENCHANT_TRIALS]; /* in the order in which they began */
 };
 
 PENCHANT_API void penchant_train_options_default(struct penchant_train_options *o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `--preset auto`: who runs, who wins, and what the winner keeps. */
+/* `--preset auto`: who runs, who wins, what is changed then, and what the winner keeps. */
 #include "circles_fixture.h"
 
 #include "learn/trainer.h"
@@ -16,13 +16,14 @@ static const struct row {
             {"try hstu", "hstu", 0.2, 0},
             {"try sasrec", "sasrec", 0.5, 0},
             {"try gated 64", "gated", 0.3, 64}};
-enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+enum { ROWS = sizeof(rows) / sizeof(rows[0]), MOST = 32 };
 
 /* What was shown of the work, phase by phase. */
 struct watch {
-    char phases[512];
+    char phases[1024];
     const char *stop_in;
     int best_calls;
+    size_t n, steps[32]; /* phases, and how often each was shown: once a step */
 };
 
 static int watch_progress(void *cookie, const char *what, uint64_t done, uint64_t total,
@@ -31,8 +32,12 @@ static int watch_progress(void *cookie, const char *what, uint64_t done, uint64_
     struct watch *w = cookie;
     (void)done, (void)total, (void)detail;
     const size_t n = strlen(w->phases), m = strlen(what);
-    if (n < m || strcmp(w->phases + n - m, what) != 0)
+    if (n < m || strcmp(w->phases + n - m, what) != 0) {
+        assert_true(w->n < 32);
+        w->n++;
         snprintf(w->phases + n, sizeof(w->phases) - n, "%s%s", n ? "," : "", what);
+    }
+    w->steps[w->n - 1]++;
     return w->stop_in && strcmp(what, w->stop_in) == 0;
 }
 
@@ -79,7 +84,7 @@ static struct penchant_train_report race(const struct circles *s,
 /* The phases that begin with "try", in order; returns how many. */
 static size_t tries_of(const struct watch *w, char try[][32], size_t most)
 {
-    char copy[512], *save, *word;
+    char copy[1024], *save, *word;
     size_t n = 0;
     snprintf(copy, sizeof(copy), "%s", w->phases);
     for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save))
@@ -96,12 +101,13 @@ static void test_race__all_begin_half_go_on_one_stays(void **state)
     struct circles s;
     struct watch w = {.phases = ""};
     struct model *best;
-    char try[16][32];
+    char try[MOST][32];
     const struct penchant_train_options asked = wish();
     circles_init(&s, USERS, ITEMS, 3);
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
-    const size_t n = tries_of(&w, try, 16);
-    assert_int_equal(n, 5 + 3 + 2);
+    const size_t n = tries_of(&w, try, MOST);
+    assert_true(n > 11);
+    assert_string_equal(try[5 + 3 + 2], "try unchanged");
     for (size_t i = 0; i < ROWS; i++)
         assert_string_equal(try[i], rows[i].what);
     for (size_t i = 8; i < 10; i++) /* the last two are of the three before */
@@ -143,13 +149,13 @@ static void test_race__halving_keeps_the_best(void **state)
     struct circles s;
     struct watch w = {.phases = ""};
     struct model *best;
-    char try[16][32];
+    char try[MOST][32];
     double ndcg[ROWS];
     size_t left[ROWS] = {0, 1, 2, 3, 4}, n = ROWS, seen = 0;
     struct penchant_train_options asked = wish();
     circles_init(&s, USERS, ITEMS, 3);
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
-    assert_int_equal(tries_of(&w, try, 16), 10);
+    tries_of(&w, try, MOST);
     for (size_t heat = 0; heat < 3; heat++) {
         for (size_t i = 0; i < n; i++)
             assert_string_equal(try[seen++], rows[left[i]].what);
@@ -164,9 +170,13 @@ static void test_race__halving_keeps_the_best(void **state)
         n = (n + 1) / 2;
     }
     assert_string_equal(r.preset, rows[left[0]].preset);
-    assert_true(r.dropout > rows[left[0]].dropout - 0.01 &&
-                r.dropout < rows[left[0]].dropout + 0.01);
-    assert_in_range(r.epochs, 2 + 2 + 3 + 1,
+    assert_string_equal(try[seen], "try unchanged");
+    for (size_t i = 0; i < ROWS; i++) {
+        assert_string_equal(r.trial[i].what, rows[i].what + strlen("try "));
+        assert_int_equal(r.trial[i].taken, i == left[0]);
+    }
+    assert_true(r.trial[left[0]].ndcg10 == ndcg[left[0]]);
+    assert_in_range(r.epochs, 2 + 2 + 3 + 2 + 1,
                     asked.max_epochs); /* it went on from there */
     assert_true(r.best_ndcg10 >= ndcg[left[0]]);
     model_free(best);
@@ -223,12 +233,13 @@ static void test_race__repeats_bit_for_bit(void **state)
 {
     (void)state;
     struct circles s;
-    struct watch w = {.phases = ""};
+    struct watch w = {.phases = ""}, again = {.phases = ""};
     struct model *a, *b;
     const struct penchant_train_options asked = wish();
     circles_init(&s, USERS, ITEMS, 3);
     race(&s, &asked, &w, &a);
-    race(&s, &asked, &w, &b);
+    race(&s, &asked, &again, &b);
+    assert_string_equal(w.phases, again.phases);
     assert_int_equal(a->n_params, b->n_params);
     assert_memory_equal(a->param, b->param, a->n_params * sizeof(float));
     model_free(a);
@@ -245,9 +256,11 @@ static void test_race__a_fixed_dropout_leaves_one_row_a_preset(void **state)
     struct penchant_train_options asked = wish();
     asked.dropout = 0.3;
     circles_init(&s, USERS, ITEMS, 3);
-    char try[16][32];
+    char try[MOST][32];
     race(&s, &asked, &w, &best);
-    assert_int_equal(tries_of(&w, try, 16), 3 + 2);
+    assert_true(tries_of(&w, try, MOST) > 3 + 2);
+    assert_string_equal(try[3 + 2], "try unchanged");
+    assert_null(strstr(w.phases, "try dropout"));
     assert_string_equal(try[0], "try gated");
     assert_string_equal(try[1], "try hstu");
     assert_string_equal(try[2], "try sasrec");
@@ -281,13 +294,39 @@ static void test_race__no_heat_outlasts_the_time(void **state)
     asked.minutes = 0.01;
     circles_init(&s, USERS, ITEMS, 3);
     const struct penchant_train_report r = race(&s, &asked, &w, &best);
-    char try[16][32];
-    const size_t n = tries_of(&w, try, 16);
-    assert_in_range(n, ROWS, 10);
-    for (size_t i = 0; i < ROWS; i++)
+    char try[MOST][32];
+    assert_true(tries_of(&w, try, MOST) >= ROWS);
+    for (size_t i = 0; i < ROWS; i++) {
         assert_string_equal(try[i], rows[i].what);
+        assert_true(w.steps[i] <= w.steps[0]); /* the narrow one is quicker */
+    }
     assert_string_equal(w.phases + strlen(w.phases) - 6, ",train");
     assert_true(r.epochs >= 1 && r.seconds > 0);
+    model_free(best);
+    circles_release(&s);
+}
+
+/* The search around the winner (tests/test_tune.c) reports as one trial each what it
+   tried, after the recipes. */
+static void test_race__reports_every_trial_in_order(void **state)
+{
+    (void)state;
+    struct circles s;
+    struct watch w = {.phases = ""};
+    struct model *best;
+    char try[MOST][32];
+    const struct penchant_train_options asked = wish();
+    circles_init(&s, USERS, ITEMS, 3);
+    const struct penchant_train_report r = race(&s, &asked, &w, &best);
+    const size_t n = tries_of(&w, try, MOST), heats = 5 + 3 + 2;
+    assert_int_equal(r.n_trials, ROWS + n - heats);
+    for (size_t i = 0; i < r.n_trials; i++) {
+        const struct penchant_trial *t = &r.trial[i];
+        assert_string_equal(t->what,
+                            try[i < ROWS ? i : heats + i - ROWS] + strlen("try "));
+        assert_true(t->ndcg10 > 0 && t->epochs > 0 && t->steps > 0 && t->seconds > 0);
+        assert_int_equal(isnan(t->gain) == 0, i > ROWS); /* not of "unchanged" */
+    }
     model_free(best);
     circles_release(&s);
 }
@@ -303,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_race__a_fixed_dropout_leaves_one_row_a_preset),
         cmocka_unit_test(test_race__stops_in_a_heat_with_the_best_so_far),
         cmocka_unit_test(test_race__no_heat_outlasts_the_time),
+        cmocka_unit_test(test_race__reports_every_trial_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

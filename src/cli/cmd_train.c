@@ -4,6 +4,7 @@
 
 #include "base/json_writer.h"
 #include "base/progress.h"
+#include "cli/race_report.h"
 
 static void report_json(struct buf *b, const struct penchant_train_report *r)
 {
@@ -27,6 +28,7 @@ static void report_json(struct buf *b, const struct penchant_train_report *r)
     json_key_double(&w, "tokens_per_s", r->tokens_per_s, 6);
     json_key_double(&w, "validation_ndcg@10", r->best_ndcg10, 6);
     json_key_bool(&w, "stopped", r->stopped);
+    race_report_json(&w, r);
     json_end_object(&w);
 }
 
@@ -40,6 +42,7 @@ static void report_text(struct buf *b, const struct penchant_train_report *r)
                (unsigned long long)r->seed, r->epochs, (unsigned long long)r->steps,
                (unsigned long long)r->tokens, r->seconds, r->tokens_per_s, r->best_ndcg10,
                r->best_epoch, r->stopped ? " (stopped; the best so far was kept)" : "");
+    race_report_text(b, r);
 }
 
 int cmd_train(int argc, char **argv)

@@ -23,7 +23,7 @@
     {"dropout", 0, CLI_DOUBLE, &(o)->dropout, "X", "by the preset", 0, 0.95, "dropout"},       \
     {"learning-rate", 0, CLI_DOUBLE, &(o)->learning_rate, "X", "by the preset", 0, 1,          \
      "AdamW step"},                                                                            \
-    {"weight-decay", 0, CLI_DOUBLE, &(o)->weight_decay, "X", "by the preset", 0, 1,            \
+    {"weight-decay", 0, CLI_DOUBLE, &(o)->weight_decay, "X", "by the preset", 0, 10,           \
      "AdamW decay"},                                                                           \
     {"epochs", 0, CLI_U32, &(o)->max_epochs, "N", "until it stops improving", 0, 1e6,          \
      "passes over the data"},                                                                  \

@@ -55,7 +55,7 @@ void penchant_train_options_default(struct penchant_train_options *o)
 
 /* ---- checkpoints ---- */
 
-enum { MOST_NOTES = 12 + EVIDENCE_SOURCES, NOTE_TEXT = 320 };
+enum { MOST_NOTES = 14 + EVIDENCE_SOURCES, NOTE_TEXT = 320 };
 
 struct notes {
     struct checkpoint_note note[MOST_NOTES];
@@ -81,6 +81,9 @@ static void note_training(struct notes *n, const struct training *t)
     add_note(n, NOTE_PRESET, "%s", r->preset);
     add_note(n, NOTE_LOSS, "%s", r->loss);
     add_note(n, NOTE_DROPOUT, "%.9g", r->dropout);
+    add_note(n, NOTE_DECAY, "%.9g", r->weight_decay);
+    if (r->negatives)
+        add_note(n, NOTE_NEGATIVES, "%u", r->negatives);
     add_note(n, NOTE_SEED, "%llu", (unsigned long long)r->seed);
     add_note(n, NOTE_TRAINED_US, "%lld", (long long)t->trained_us);
     add_note(n, NOTE_TRAINED_SEQ, "%llu", (unsigned long long)t->lessons.last_seq);
@@ -298,18 +301,27 @@ static int recall_options(const struct training *t, const char *path,
                           const struct train_data *data, struct train_options *options)
 {
     char preset[NOTE_TEXT], loss[NOTE_TEXT], dropout[NOTE_TEXT];
+    char decay[NOTE_TEXT], negatives[NOTE_TEXT];
     struct penchant_train_options asked = *t->o;
-    const char *rate = NULL;
+    const char *rate = NULL, *shrink = NULL, *drawn = NULL;
     asked.preset = NULL;
     int rc = recall(path, NOTE_PRESET, preset, &asked.preset, t->err);
     if (!rc)
         rc = recall(path, NOTE_LOSS, loss, &asked.loss, t->err);
     if (!rc)
         rc = recall(path, NOTE_DROPOUT, dropout, &rate, t->err);
+    if (!rc)
+        rc = recall(path, NOTE_DECAY, decay, &shrink, t->err);
+    if (!rc)
+        rc = recall(path, NOTE_NEGATIVES, negatives, &drawn, t->err);
     if (rc)
         return rc;
     if (rate && asked.dropout < 0)
         asked.dropout = strtod(rate, NULL);
+    if (shrink && asked.weight_decay < 0)
+        asked.weight_decay = strtod(shrink, NULL);
+    if (drawn && !asked.negatives)
+        asked.negatives = (uint32_t)strtoul(drawn, NULL, 10);
     rc = train_options_from(options, &asked, data, t->err);
     options->model = t->resumed->config;
     options->resume_from = t->resumed;

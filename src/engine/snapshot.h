@@ -17,6 +17,8 @@
 #define NOTE_PRESET     "preset"
 #define NOTE_LOSS       "loss"
 #define NOTE_DROPOUT    "dropout"
+#define NOTE_NEGATIVES  "negatives"
+#define NOTE_DECAY      "weight_decay"
 #define NOTE_SEED       "seed"
 #define NOTE_NDCG       "ndcg10" /* of the blend, on the held-out events */
 #define NOTE_TRAINED_US "trained_us"

@@ -2,6 +2,7 @@
 /* What `penchant benchmark` found, as JSON and as a table. */
 #include <stdio.h>
 
+#include "cli/race_report.h"
 #include "lab/benchmark.h"
 #include "lab/report_json.h"
 
@@ -75,6 +76,7 @@ void benchmark_json_training(struct json_writer *w, const struct benchmark *b)
     json_key_uint(w, "epochs", r->epochs);
     json_key_uint(w, "best_epoch", r->best_epoch);
     json_key_bool(w, "stopped", r->stopped);
+    race_report_json(w, r);
 }
 
 static void json_sources(struct json_writer *w, const struct benchmark *b)
@@ -173,7 +175,7 @@ void benchmark_text(struct buf *out, const struct benchmark *b)
         buf_puts(out, "\n");
         cold_report_text(out, b);
     }
-    if (b->model)
+    if (b->model) {
         buf_printf(out,
                    "\n%s: dim %u, %u blocks, %u heads, length %u, %s loss; %u epochs in "
                    "%.1f s, %.0f positions/s, %.0f MB%s",
@@ -181,5 +183,7 @@ void benchmark_text(struct buf *out, const struct benchmark *b)
                    b->trained.max_length, b->trained.loss, b->trained.epochs,
                    b->trained.seconds, b->trained.tokens_per_s, (double)b->peak_kb / 1024,
                    b->trained.stopped ? " (stopped)" : "");
+        race_report_text(out, &b->trained);
+    }
     buf_puts(out, "\n95 % intervals; equal scores rank against the model");
 }

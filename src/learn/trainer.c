@@ -41,9 +41,11 @@ struct trainer {
     double cool_from_s, cool_s;    /* in seconds of training; cool_s 0: no such bound */
     uint32_t stale;                /* validations since the best one */
     double best_ndcg, loss;
+    double *gain, ndcg; /* (validation.n) of what was judged last, and their mean */
     /* the present leg */
     struct trainer_leg leg;
     uint32_t leg_epochs; /* done before it */
+    uint64_t leg_steps;  /* taken before it */
     double leg_s;        /* spent before it */
     int64_t began_ns;
     double step_s; /* spent in steps */
@@ -90,21 +92,28 @@ static int make_model(struct trainer *t, struct penchant_error *err)
     return t->average.mean && t->best ? PENCHANT_OK : error_memory(err);
 }
 
-static void start_report(struct trainer *t)
+static void report_options(struct penchant_train_report *r, const struct train_options *o)
 {
     static const char *const loss_name[] = {"full", "sampled", "gbce"};
-    const struct train_options *o = t->o;
-    t->report = (struct penchant_train_report){
-        .dim = o->model.dim,
-        .blocks = o->model.blocks,
-        .heads = o->model.heads,
-        .negatives = o->loss == TRAIN_FULL ? 0 : o->negatives,
-        .max_length = o->model.max_length,
-        .seed = o->seed,
-        .dropout = (double)o->dropout,
-    };
-    snprintf(t->report.preset, sizeof(t->report.preset), "%s", o->preset);
-    snprintf(t->report.loss, sizeof(t->report.loss), "%s", loss_name[o->loss]);
+    r->dim = o->model.dim;
+    r->blocks = o->model.blocks;
+    r->heads = o->model.heads;
+    r->negatives = o->loss == TRAIN_FULL ? 0 : o->negatives;
+    r->max_length = o->model.max_length;
+    r->seed = o->seed;
+    r->dropout = (double)o->dropout;
+    r->weight_decay = (double)o->weight_decay;
+    r->temperature = o->model.normalise ? (double)o->model.temperature : 0;
+    snprintf(r->preset, sizeof(r->preset), "%s", o->preset);
+    snprintf(r->loss, sizeof(r->loss), "%s", loss_name[o->loss]);
+}
+
+static int start_validation(struct trainer *t)
+{
+    if (validation_init(&t->validation, t->data))
+        return PENCHANT_ENOMEM;
+    t->gain = calloc(t->validation.n + 1, sizeof(*t->gain));
+    return t->gain ? PENCHANT_OK : PENCHANT_ENOMEM;
 }
 
 int trainer_new(struct trainer **out, const struct train_data *data,
@@ -118,14 +127,66 @@ int trainer_new(struct trainer **out, const struct train_data *data,
     t->o = o;
     t->best_ndcg = -1;
     windows_init(&t->windows);
-    start_report(t);
+    report_options(&t->report, o);
     int status = make_model(t, err);
-    if (!status && (optimiser_init(&t->optimiser, t->model, o->weight_decay) ||
-                    validation_init(&t->validation, data)))
+    if (!status &&
+        (optimiser_init(&t->optimiser, t->model, o->weight_decay) || start_validation(t)))
         status = error_memory(err);
     if (status) {
         trainer_free(t);
         return status;
+    }
+    *out = t;
+    return PENCHANT_OK;
+}
+
+static struct model *fork_model(const struct model *m, const struct train_options *o)
+{
+    struct model *copy = model_clone(m);
+    if (copy)
+        copy->config.temperature = o->model.temperature;
+    return copy;
+}
+
+/* What *t borrowed from *from when it was copied becomes its own. */
+static int fork_state(struct trainer *t, const struct trainer *from)
+{
+    const size_t bytes = from->model->n_params * sizeof(float);
+    t->model = fork_model(from->model, t->o);
+    t->best = fork_model(from->best, t->o);
+    t->average.mean = fork_model(from->average.mean, t->o);
+    if (!t->model || !t->best || !t->average.mean || start_validation(t) ||
+        optimiser_init(&t->optimiser, t->model, t->o->weight_decay) ||
+        windows_copy(&t->windows, &from->windows))
+        return PENCHANT_ENOMEM;
+    memcpy(t->optimiser.mean, from->optimiser.mean, bytes);
+    memcpy(t->optimiser.square, from->optimiser.square, bytes);
+    memcpy(t->gain, from->gain, t->validation.n * sizeof(*t->gain));
+    t->optimiser.step = from->optimiser.step;
+    return PENCHANT_OK;
+}
+
+int trainer_fork(struct trainer **out, const struct trainer *from,
+                 const struct train_options *o, struct penchant_error *err)
+{
+    struct trainer *t = malloc(sizeof(*t));
+    *out = NULL;
+    if (!t)
+        return error_memory(err);
+    *t = *from;
+    t->o = o;
+    t->awake = false;
+    t->stale = 0;
+    t->stepper = (struct stepper){0};
+    t->optimiser = (struct optimiser){0};
+    t->validation = (struct validation){0};
+    t->model = t->best = t->average.mean = NULL;
+    t->gain = NULL;
+    windows_init(&t->windows);
+    report_options(&t->report, o);
+    if (fork_state(t, from)) {
+        trainer_free(t);
+        return error_memory(err);
     }
     *out = t;
     return PENCHANT_OK;
@@ -149,12 +210,24 @@ void trainer_free(struct trainer *t)
     model_free(t->model);
     model_free(t->average.mean);
     model_free(t->best);
+    free(t->gain);
     free(t);
 }
 
 const struct penchant_train_report *trainer_report(const struct trainer *t)
 {
     return &t->report;
+}
+
+double trainer_ndcg(const struct trainer *t)
+{
+    return t->ndcg;
+}
+
+const double *trainer_gains(const struct trainer *t, size_t *n)
+{
+    *n = t->validation.n;
+    return t->gain;
 }
 
 bool trainer_done(const struct trainer *t)
@@ -296,7 +369,8 @@ static bool leg_over(const struct trainer *t)
 {
     const struct trainer_leg *leg = &t->leg;
     return t->done || (leg->seconds > 0 && spent(t) >= t->leg_s + leg->seconds) ||
-           (leg->epochs && t->report.epochs >= t->leg_epochs + leg->epochs);
+           (leg->epochs && t->report.epochs >= t->leg_epochs + leg->epochs) ||
+           (leg->steps && t->optimiser.step >= t->leg_steps + leg->steps);
 }
 
 /* ---- epochs -------------------------------------------------------------------- */
@@ -306,8 +380,11 @@ static int judge(struct trainer *t, struct penchant_error *err)
     double ndcg = 0;
     const bool blind = t->validation.n == 0;
     t->judged_step = t->optimiser.step;
-    if (validation_ndcg10(&t->validation, t->average.mean, t->stepper.pool, &ndcg))
+    if (validation_gains(&t->validation, t->average.mean, t->stepper.pool, t->gain))
         return error_memory(err);
+    for (size_t c = 0; c < t->validation.n; c++)
+        ndcg += t->gain[c] / (double)t->validation.n;
+    t->ndcg = ndcg;
     /* While the rate still rises nothing is to be expected. With nothing held out the
        last epoch is the best; patience still ends it. */
     t->stale += t->optimiser.step > t->o->warmup_steps || blind;
@@ -396,6 +473,7 @@ int trainer_go(struct trainer *t, const struct trainer_leg *leg,
     t->leg = *leg;
     t->leg_s = t->report.seconds;
     t->leg_epochs = t->report.epochs;
+    t->leg_steps = t->optimiser.step;
     t->began_ns = timing_steady_ns();
     int status = wake(t, err);
     if (!status && t->o->resume_from && !t->optimiser.step)

@@ -24,6 +24,7 @@ struct trainer;
 struct trainer_leg {
     double seconds;  /* 0: no bound */
     uint32_t epochs; /* 0: no bound */
+    uint64_t steps;  /* 0: no bound */
     bool last;       /* the rate is to fall to its end within this leg, */
     bool falling;    /* and from its very beginning */
 };
@@ -34,6 +35,15 @@ int trainer_new(struct trainer **out, const struct train_data *data,
                 const struct train_options *o, struct penchant_error *err);
 void trainer_free(struct trainer *t);
 
+/*
+ * A second trainer that goes on from where a resting one is: the same parameters, moments,
+ * average and place in the epoch, under other options of the same shape (dropout, loss,
+ * negatives, temperature and weight decay may differ). Without a difference both take the
+ * same bits. `from` stays as it is; its patience begins anew in the fork.
+ */
+int trainer_fork(struct trainer **out, const struct trainer *from,
+                 const struct train_options *o, struct penchant_error *err);
+
 /* Trains and judges. After an error the trainer can only be freed. */
 int trainer_go(struct trainer *t, const struct trainer_leg *leg,
                struct penchant_error *err);
@@ -43,6 +53,11 @@ void trainer_rest(struct trainer *t);
 
 /* What has come of it so far; seconds are those spent in trainer_go(). */
 const struct penchant_train_report *trainer_report(const struct trainer *t);
+
+/* What validation said at the end of the last leg: the NDCG@10 of the average as it was
+   then, and what each of the *n cases adds to it (0 cases: nothing is held out). */
+double trainer_ndcg(const struct trainer *t);
+const double *trainer_gains(const struct trainer *t, size_t *n);
 
 /* Nothing more is to be won: the rate has fallen, or progress said stop. */
 bool trainer_done(const struct trainer *t);

@@ -137,18 +137,16 @@ static void rank_task(void *arg, uint32_t task)
         r->gain[first + c] = rank[c] < 10 ? 1 / log2(rank[c] + 2.0) : 0;
 }
 
-int validation_ndcg10(const struct validation *v, const struct model *m,
-                      struct pool *pool, double *ndcg)
+int validation_gains(const struct validation *v, const struct model *m, struct pool *pool,
+                     double *gain)
 {
     const size_t d = m->config.dim, n = m->config.n_items;
-    struct ranking r = {.v = v, .m = m, .threads = pool_threads(pool)};
+    struct ranking r = {.v = v, .m = m, .gain = gain, .threads = pool_threads(pool)};
     const bool plain = model_items_plain(m) && !m->config.normalise;
     float *query = malloc((v->n + 1) * d * sizeof(*query));
     float *made = plain ? NULL : malloc(n * d * sizeof(*made));
-    r.gain = calloc(v->n + 1, sizeof(*r.gain));
     r.work = malloc(r.threads * work_floats(m) * sizeof(*r.work));
-    int status =
-        query && (plain || made) && r.gain && r.work ? PENCHANT_OK : PENCHANT_ENOMEM;
+    int status = query && (plain || made) && r.work ? PENCHANT_OK : PENCHANT_ENOMEM;
     if (status == PENCHANT_OK)
         status = train_vectors(m, v->data->history, v->at, v->n, pool, query);
     if (status == PENCHANT_OK) {
@@ -158,13 +156,23 @@ int validation_ndcg10(const struct validation *v, const struct model *m,
         r.vectors = plain ? model_at(m, &m->item) : made;
         pool_run(pool, rank_task, &r,
                  (uint32_t)((v->n + CASES_A_TASK - 1) / CASES_A_TASK));
-        *ndcg = 0;
-        for (size_t c = 0; c < v->n; c++)
-            *ndcg += r.gain[c] / (double)v->n;
     }
     free(query);
     free(made);
-    free(r.gain);
     free(r.work);
+    return status;
+}
+
+int validation_ndcg10(const struct validation *v, const struct model *m,
+                      struct pool *pool, double *ndcg)
+{
+    double *gain = calloc(v->n + 1, sizeof(*gain));
+    const int status = gain ? validation_gains(v, m, pool, gain) : PENCHANT_ENOMEM;
+    if (status == PENCHANT_OK) {
+        *ndcg = 0;
+        for (size_t c = 0; c < v->n; c++)
+            *ndcg += gain[c] / (double)v->n;
+    }
+    free(gain);
     return status;
 }

@@ -24,4 +24,8 @@ void validation_release(struct validation *v);
 int validation_ndcg10(const struct validation *v, const struct model *m,
                       struct pool *pool, double *ndcg);
 
+/* The same case by case: gain (v->n) is what each adds, whose mean is the NDCG@10. */
+int validation_gains(const struct validation *v, const struct model *m, struct pool *pool,
+                     double *gain);
+
 #endif

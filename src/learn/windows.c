@@ -2,6 +2,7 @@
 #include "learn/windows.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/names.h"
 
@@ -14,6 +15,19 @@ void windows_release(struct windows *w)
 {
     free(w->window);
     windows_init(w);
+}
+
+int windows_copy(struct windows *out, const struct windows *w)
+{
+    windows_init(out);
+    if (!w->n)
+        return PENCHANT_OK;
+    out->window = malloc(w->n * sizeof(*out->window));
+    if (!out->window)
+        return PENCHANT_ENOMEM;
+    memcpy(out->window, w->window, w->n * sizeof(*out->window));
+    out->n = out->cap = w->n;
+    return PENCHANT_OK;
 }
 
 static int add(struct windows *w, uint64_t first, uint32_t n)

@@ -25,6 +25,9 @@ struct windows {
 void windows_init(struct windows *w);
 void windows_release(struct windows *w);
 
+/* *out, new, is the same plan; PENCHANT_ENOMEM. */
+int windows_copy(struct windows *out, const struct windows *w);
+
 /* Cuts and shuffles; PENCHANT_ENOMEM. */
 int windows_plan(struct windows *w, const struct train_data *data, uint32_t max_length,
                  struct rng *rng);
