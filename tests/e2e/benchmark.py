@@ -74,7 +74,9 @@ def check_over_best(r, judge):
 
 
 def without_clockwork(r):
-    return {k: v for k, v in r.items() if k not in ("train_seconds", "tokens_per_s", "peak_mb")}
+    timed = ("train_seconds", "tokens_per_s", "peak_mb", "race")
+    trials = [{k: v for k, v in trial.items() if k != "seconds"} for trial in r["race"]]
+    return {**{k: v for k, v in r.items() if k not in timed}, "race": trials}
 
 
 def check_leave_one_out(folder):
@@ -120,6 +122,30 @@ def check_model_learns(folder):
                "--epochs", "20", "--learning-rate", "0.01", "--dropout", "0")
     assert r["sequence"]["hr@5"]["value"] > 0.95, r["sequence"]
     assert r["epochs"] <= 20 and r["best_epoch"] >= 1, r
+
+
+def check_race(folder):
+    """The report says what was tried: recipes, then one setting at a time, but none that the
+    command line fixes."""
+    log = write(folder, "race.csv", "user_id,item_id,event,timestamp", shop())
+    args = ["--protocol", "leave-one-out", "--events", log, "--sources", "sequence", *SMALL,
+            "--epochs", "12", "--weight-decay", "0.5"]
+    r = report(*args)
+    names = [trial["what"] for trial in r["race"]]
+    assert names[:6] == ["gated", "gated .5", "hstu", "sasrec", "gated 64", "unchanged"], names
+    changes = {trial["what"].rsplit(" ", 1)[0]: trial for trial in r["race"][6:]}
+    assert "dropout" in changes and "weight decay" not in changes, names
+    assert r["weight_decay"] == 0.5, r["weight_decay"]
+    for trial in r["race"]:
+        assert trial["epochs"] > 0 and trial["steps"] > 0 and trial["seconds"] > 0, trial
+        assert (trial["gain"] is None) == (trial["what"] in names[:6]), trial
+        if trial["gain"] is not None and trial["taken"]:
+            assert trial["gain"] > trial["error"], trial
+    assert sum(trial["taken"] for trial in r["race"][:5]) == 1, r["race"]
+    assert (r["temperature"] is None) == (r["preset"] in ("sasrec", "hstu")), r
+    table = run(*args, "--quiet").stdout
+    assert "tried" in table and "\nunchanged" in table and "taken" in table, table
+    assert report(*args, "--preset", "sasrec")["race"] == [], "one preset does not race"
 
 
 def check_content(folder):
@@ -341,6 +367,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         log = check_leave_one_out(folder)
         check_model_learns(folder)
+        check_race(folder)
         check_content(folder)
         check_cold_items(folder)
         check_validation_is_blind(folder, log)
