@@ -23,6 +23,7 @@ const struct cli_command cli_commands[] = {
     {"status", "what a shop holds and how its model is doing", cmd_status},
     {"export", "write a shop's events, items and vectors back", cmd_export},
     {"benchmark", "train afresh and report by a published protocol", cmd_benchmark},
+    {"agent", "the engine for a simulator: JSON lines in, lists out", cmd_agent},
     {"simulate", "policies in closed loop with simulated people", cmd_simulate},
     {"bench", "measure speed against peers", cmd_bench},
     {"help", "what a command does and takes", cmd_help},

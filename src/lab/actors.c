@@ -12,6 +12,11 @@
     X(actor_myopic) \
     X(actor_linucb) \
     X(actor_linucb_forgetting) \
+    X(actor_engine) \
+    X(actor_engine_no_values) \
+    X(actor_engine_no_null) \
+    X(actor_engine_no_exploration) \
+    X(actor_engine_frozen) \
     /* one a line */
 /* clang-format on */
 

@@ -3,6 +3,7 @@
 #ifndef LAB_LAB_H
 #define LAB_LAB_H
 
+int cmd_agent(int argc, char **argv);
 int cmd_benchmark(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
 int cmd_demo(int argc, char **argv);

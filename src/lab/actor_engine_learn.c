@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "lab/actor_engine.h"
+
+static const double LATE_KEEP = .97, SHOWN_KEEP = .98, AWAY_CAP = .98;
+
+double engine_looked(const struct engine *e, uint32_t place)
+{
+    double most = 1;
+    for (uint32_t j = 0; j <= place; j++) {
+        const double r = (e->look_clicks[j] + 8 * most) / (e->look_expected[j] + 8);
+        most = j ? (r < most ? r : most) : 1;
+    }
+    return most;
+}
+
+/* ---- was the list looked at at all? ------------------------------------------------ */
+
+/* The posterior chance that the user was away, given what was clicked. */
+static double was_away(const struct engine_open *o, const float *reward)
+{
+    double none = 1;
+    for (uint32_t j = 0; j < o->k; j++) {
+        if (reward[j] > 0)
+            return 0;
+        none *= 1 - o->slot[j].looked / (1 + exp(-o->slot[j].z));
+    }
+    return o->away / (o->away + (1 - o->away) * none);
+}
+
+/* Counts that the user went or stayed away: from there, or from a session in which the
+   group had most had so many recent clicks. */
+static void learn_away(struct engine *e, const struct engine_user *u,
+                       const struct engine_open *o, double away)
+{
+    double *from =
+        u->had.streak && u->away > .5 ? e->away_stays : e->away_from[o->most_had];
+    from[0] += away;
+    from[1] += 1 - away;
+}
+
+/* ---- each part learns its share ---------------------------------------------------- */
+
+static void count_shown(struct engine_user *u, uint32_t item, bool click)
+{
+    struct engine_shown *s = &u->shown;
+    uint32_t at = 0, least = 0;
+    for (at = 0; at < s->n && s->item[at] != item; at++)
+        if (s->clicked[at] + s->ignored[at] < s->clicked[least] + s->ignored[least])
+            least = at;
+    if (at == s->n) {
+        at = s->n < ENGINE_VIEWS ? s->n++ : least;
+        s->item[at] = item;
+        s->clicked[at] = s->ignored[at] = 0;
+    }
+    for (uint32_t i = 0; i < s->n; i++) {
+        s->clicked[i] *= (float)SHOWN_KEEP;
+        s->ignored[i] *= (float)SHOWN_KEEP;
+    }
+    s->clicked[at] += click ? 1 : 0;
+    s->ignored[at] += click ? 0 : 1;
+}
+
+static void count_item(struct engine *e, const struct engine_open *o,
+                       const struct engine_slot *s, double y, double weight)
+{
+    const uint32_t i = s->item;
+    const float shown = (float)(weight * (y > 0 ? 1 : s->looked)),
+                clicked = (float)(weight * y);
+    e->clicks[i] += clicked;
+    e->shows[i] += shown;
+    e->late_clicks[i] = (float)LATE_KEEP * e->late_clicks[i] + clicked;
+    e->late_shows[i] = (float)LATE_KEEP * e->late_shows[i] + shown;
+    if (e->pair_shows && o->last != UINT32_MAX) {
+        e->pair_clicks[(size_t)o->last * e->c.n + i] += clicked;
+        e->pair_shows[(size_t)o->last * e->c.n + i] += shown;
+    }
+}
+
+static bool ready_arm(struct engine *e, struct last_layer *arm)
+{
+    if (arm->o.dim)
+        return true;
+    if (last_layer_init(arm, &(struct last_layer_options){.dim = e->arm_dim,
+                                                          .logistic = true,
+                                                          .prior_sd = .7,
+                                                          .slow = .9998,
+                                                          .fast = .99})) {
+        last_layer_release(arm);
+        arm->o.dim = 0;
+        return false;
+    }
+    return true;
+}
+
+static void learn_slot(struct engine *e, const struct engine_open *o,
+                       const struct engine_slot *s, double y, double weight)
+{
+    const double base = s->z - last_layer_mean(&e->layer, s->f);
+    e->all_clicks += weight * y;
+    e->all_shows += weight * (y > 0 ? 1 : s->looked);
+    if (s->item != UINT32_MAX) {
+        if (e->arm && e->arm_dim && ready_arm(e, &e->arm[s->item]))
+            last_layer_observe(&e->arm[s->item],
+                               &(struct last_layer_seen){.phi = o->arm,
+                                                         .y = y,
+                                                         .weight = weight,
+                                                         .seen = s->looked,
+                                                         .offset = s->z - s->f[F_ARM]});
+        count_item(e, o, s, y, weight);
+    }
+    last_layer_observe(
+        &e->layer,
+        &(struct last_layer_seen){
+            .phi = s->f, .y = y, .weight = weight, .seen = s->looked, .offset = base});
+}
+
+static void learn_taste(struct engine *e, struct engine_user *u,
+                        const struct engine_open *o, const float *reward, double weight)
+{
+    float x[ACTOR_MOST_SLATE * (ENGINE_MOST_TASTE + 1)], y[ACTOR_MOST_SLATE];
+    double offset[ACTOR_MOST_SLATE], seen[ACTOR_MOST_SLATE];
+    const uint32_t d = e->taste.dim + 1;
+    if (!u->has_taste)
+        return;
+    for (uint32_t j = 0; j < o->k; j++) {
+        const struct engine_slot *s = &o->slot[j];
+        memcpy(x + (size_t)j * d, s->x, d * sizeof(*x));
+        offset[j] = s->z - s->f[F_TASTE];
+        seen[j] = s->looked;
+        y[j] = reward[j] > 0;
+    }
+    taste_observe(
+        &u->taste,
+        &(struct taste_slate){
+            .x = x, .offset = offset, .seen = seen, .y = y, .weight = weight, .n = o->k});
+}
+
+static void learn_looking(struct engine *e, const struct engine_open *o,
+                          const float *reward, double weight)
+{
+    double some = 1, one = 0;
+    uint32_t clicks = 0;
+    for (uint32_t j = 0; j < o->k; j++) {
+        const double chance = 1 / (1 + exp(-o->slot[j].z));
+        const double p = weight * chance * o->slot[j].looked;
+        e->look_clicks[j] += reward[j] > 0;
+        e->look_expected[j] += weight * chance;
+        one = one * (1 - p) + some * p;
+        some *= 1 - p;
+        clicks += reward[j] > 0;
+    }
+    e->expected_multi += 1 - some - one;
+    e->seen_multi += clicks > 1;
+    e->null_lists += !clicks;
+    e->lists_seen += 1;
+}
+
+static void learn_rewards(struct engine *e, const struct engine_open *o,
+                          const float *reward)
+{
+    for (uint32_t j = 0; j < o->k; j++)
+        if (reward[j] > 0) {
+            const uint32_t g = o->slot[j].group;
+            e->reward_sum[g] += (double)reward[j];
+            e->reward_n[g] += 1;
+            e->reward_sum[SATURATION_GROUPS] += (double)reward[j];
+            e->reward_n[SATURATION_GROUPS] += 1;
+        }
+}
+
+/* The session moves on, and the critic sees the step. */
+static void learn_value(struct engine *e, struct engine_user *u,
+                        const struct engine_open *o, const float *reward, bool done,
+                        bool learns)
+{
+    uint8_t clicked[ACTOR_MOST_SLATE];
+    uint32_t n = 0;
+    double total = 0, next[SATURATION_PHI];
+    for (uint32_t j = 0; j < o->k; j++)
+        if (reward[j] > 0) {
+            clicked[n++] = o->slot[j].group;
+            total += (double)reward[j];
+        }
+    saturation_slate(&u->had, clicked, n);
+    saturation_phi(&u->had, &e->window, next);
+    if (learns)
+        critic_online_step(&e->critic, u->trace, o->phi, total, done ? NULL : next);
+}
+
+void engine_learn(struct engine *e, struct engine_user *u, const struct engine_open *o,
+                  const float *reward, bool done, bool ours)
+{
+    const bool learns = !e->o.frozen_after || e->lists <= e->o.frozen_after;
+    const double away = was_away(o, reward), here = 1 - away;
+    if (learns) {
+        learn_away(e, u, o, away);
+        learn_taste(e, u, o, reward, here);
+        for (uint32_t j = 0; j < o->k; j++)
+            learn_slot(e, o, &o->slot[j], reward[j] > 0, here);
+        learn_looking(e, o, reward, here);
+        learn_rewards(e, o, reward);
+    }
+    for (uint32_t j = 0; j < o->k; j++)
+        if (o->slot[j].item != UINT32_MAX)
+            count_shown(u, o->slot[j].item, reward[j] > 0);
+    learn_value(e, u, o, reward, done, learns && ours);
+    /* Away next time: still, or anew. */
+    uint32_t count[SATURATION_GROUPS], most = 0;
+    saturation_counts(&u->had, &e->window, count);
+    for (uint32_t g = 0; g < SATURATION_GROUPS; g++)
+        most = count[g] > most ? count[g] : most;
+    most = most < SATURATION_COUNTS ? most : SATURATION_COUNTS;
+    const double stays = e->away_stays[0] / (e->away_stays[0] + e->away_stays[1]);
+    const double goes =
+        e->away_from[most][0] / (e->away_from[most][0] + e->away_from[most][1]);
+    u->away = fmin(away * stays + here * goes, AWAY_CAP);
+}

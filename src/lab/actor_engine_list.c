@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "lab/actor_engine.h"
+#include "policy/slate.h"
+
+static const double KAPPA = .5, TEMPERATURE = .02, EPSILON = .01;
+static const double BAR = 2; /* standard deviations that an effect must stand out by */
+
+/* Of an item's click: what it brings itself. */
+static double worth(const struct engine *e, uint32_t group)
+{
+    const double all =
+        (e->reward_sum[SATURATION_GROUPS] + 1) / (e->reward_n[SATURATION_GROUPS] + 1);
+    return (e->reward_sum[group] + 5 * all) / (e->reward_n[group] + 5);
+}
+
+/* What one more click on a group changes in what follows, given that c of its clicks are
+   recent, over what no click changes. */
+static double effect_of_click(const struct engine *e, uint32_t group, uint32_t c)
+{
+    uint32_t at[4], n = 0;
+    double a[4];
+    if (e->o.no_values)
+        return 0;
+    at[n] = saturation_at_count(c + 1);
+    a[n++] = 1;
+    if (c) {
+        at[n] = saturation_at_count(c);
+        a[n++] = -1;
+    }
+    at[n] = saturation_at_group(group);
+    a[n++] = SATURATION_GROUP_UNIT;
+    at[n] = SATURATION_AT_CLICKS;
+    a[n++] = SATURATION_UNIT;
+    return e->critic.o.gamma * critic_online_effect(&e->critic, at, a, n, BAR);
+}
+
+static double effect_of_null(const struct engine *e)
+{
+    const uint32_t at[] = {SATURATION_AT_NULLS};
+    const double a[] = {SATURATION_UNIT};
+    if (e->o.no_values || e->o.no_null)
+        return 0;
+    return e->critic.o.gamma * critic_online_effect(&e->critic, at, a, 1, BAR);
+}
+
+/* Lists where many clicks would have been seen together by now, had they been possible. */
+static bool one_click_a_list(const struct engine *e)
+{
+    return e->expected_multi > 8 && e->seen_multi < .02 * e->expected_multi;
+}
+
+/* Draws one of the left ones by e->gain; returns its place among them. */
+static uint32_t draw(struct engine *e, uint32_t n, double *p)
+{
+    double most = 0;
+    for (uint32_t i = 0; i < n; i++)
+        most = fabs(e->gain[i]) > most ? fabs(e->gain[i]) : most;
+    const struct explore_options o = {.share = 1,
+                                      .temperature =
+                                          e->o.no_exploration ? 0 : TEMPERATURE * most,
+                                      .epsilon = e->o.no_exploration ? 0 : EPSILON};
+    uint32_t slot = 0;
+    *p = 1;
+    if (explore_draw(&o, &(struct explore_candidates){.score = e->gain, .n = n}, 1,
+                     &e->rng, &slot, p))
+        *p = 1;
+    return slot;
+}
+
+static double chance(const struct engine *e, uint32_t i)
+{
+    const double kappa = e->o.no_exploration ? 0 : KAPPA;
+    return 1 / (1 + exp(-(e->judged[i].z + kappa * e->sd[i])));
+}
+
+/* One click a list at most: the gain of SlateQ's numerator under Dinkelbach's lambda. */
+static void gains_of_one(struct engine *e, uint32_t n, uint32_t k, double *v, double *q)
+{
+    struct slate_best best = {0};
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        v[i] = chance(e, i);
+        q[i] = worth(e, e->judged[i].group) + effect_of_click(e, e->judged[i].group, 0);
+        sum += v[i];
+    }
+    double null = 1 - sum / n * k;
+    null = null > .05 ? null : .05;
+    const struct slate_candidates c = {.attraction = v,
+                                       .value = q,
+                                       .null_attraction = null,
+                                       .null_value = effect_of_null(e),
+                                       .n = n};
+    uint32_t slot[ACTOR_MOST_SLATE];
+    if (slate_choose(&c, k, slot, &best))
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        e->gain[i] = v[i] * (q[i] - best.value);
+}
+
+static void take_out(struct engine *e, uint32_t slot, uint32_t *n)
+{
+    e->left[slot] = e->left[--*n];
+    e->gain[slot] = e->gain[*n];
+}
+
+static void list_of_one(struct engine *e, uint32_t n, uint32_t k, uint32_t *item,
+                        double *p)
+{
+    double *v = e->sd, *q = malloc(n * sizeof(*q));
+    uint32_t left = n;
+    if (q)
+        gains_of_one(e, n, k, v, q);
+    free(q);
+    for (uint32_t j = 0; j < k; j++) {
+        const uint32_t slot = draw(e, left, &p[j]);
+        item[j] = e->left[slot];
+        take_out(e, slot, &left);
+    }
+}
+
+/* What one more click on each group is worth, given the chances of how many clicks it
+   will have had: by[g][c]. */
+struct kinds {
+    uint32_t count[SATURATION_GROUPS];
+    double by[SATURATION_GROUPS][ACTOR_MOST_SLATE + 1]; /* of c clicks in this list */
+    double effect[SATURATION_GROUPS];
+    uint32_t n[SATURATION_GROUPS]; /* places taken */
+};
+
+static void expect(const struct engine *e, struct kinds *k, uint32_t g)
+{
+    k->effect[g] = 0;
+    for (uint32_t c = 0; c <= k->n[g]; c++)
+        if (k->by[g][c] > 1e-9)
+            k->effect[g] += k->by[g][c] * effect_of_click(e, g, k->count[g] + c);
+}
+
+static void take_place(struct kinds *k, uint32_t g, double p)
+{
+    k->n[g]++;
+    for (uint32_t c = k->n[g]; c > 0; c--)
+        k->by[g][c] = k->by[g][c] * (1 - p) + k->by[g][c - 1] * p;
+    k->by[g][0] *= 1 - p;
+}
+
+/* Several clicks may come: place by place what adds most. */
+static void list_of_many(struct engine *e, const struct engine_user *u, uint32_t n,
+                         uint32_t k, uint32_t *item, double *p)
+{
+    struct kinds kinds = {0};
+    uint32_t left = n;
+    saturation_counts(&u->had, &e->window, kinds.count);
+    for (uint32_t g = 0; g < SATURATION_GROUPS; g++) {
+        kinds.by[g][0] = 1;
+        expect(e, &kinds, g);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        e->sd[i] = chance(e, i);
+    for (uint32_t j = 0; j < k; j++) {
+        for (uint32_t i = 0; i < left; i++) {
+            const uint32_t g = e->judged[e->left[i]].group;
+            e->gain[i] = e->sd[e->left[i]] * (worth(e, g) + kinds.effect[g]);
+        }
+        const uint32_t slot = draw(e, left, &p[j]);
+        item[j] = e->left[slot];
+        const uint32_t g = e->judged[item[j]].group;
+        take_place(&kinds, g, e->sd[item[j]] * engine_looked(e, j));
+        expect(e, &kinds, g);
+        take_out(e, slot, &left);
+    }
+}
+
+void engine_list(struct engine *e, struct engine_user *u, uint32_t n, uint32_t k,
+                 uint32_t *item, double *p)
+{
+    for (uint32_t i = 0; i < n; i++)
+        e->left[i] = i;
+    if (k > 1 && one_click_a_list(e))
+        list_of_one(e, n, k, item, p);
+    else
+        list_of_many(e, u, n, k, item, p);
+}

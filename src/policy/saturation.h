@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a session has had of which kind of item, as features of a critic
+ * (learn/critic_online.h), so that it is learned, and not assumed, what one more click on
+ * a kind does to what follows. Kinds are groups of alike items. phi(s):
+ *
+ *   1; steps, slates without a click and clicks so far (/ 50); how many slates in a row
+ *   were without a click (one feature a length); how many groups have c of the recent
+ *   clicks (one feature a count c: any shape of saturation, thresholds too); clicks so
+ *   far by group (/ 10).
+ *
+ * So after a click on group g the value changes by w[count c + 1] - w[count c] + w[g] / 10:
+ * short saturation and lasting effects alike.
+ *
+ * Memory: a fixed struct a session. Threads: no state but the caller's.
+ */
+#ifndef POLICY_SATURATION_H
+#define POLICY_SATURATION_H
+
+#include <stdint.h>
+
+enum {
+    SATURATION_GROUPS = 24,
+    SATURATION_RECENT = 20, /* clicks that are remembered */
+    SATURATION_COUNTS = 10, /* counts of 1, 2, .., 10 and more */
+    SATURATION_STREAK = 6,
+    SATURATION_PHI = 4 + SATURATION_STREAK + SATURATION_COUNTS + SATURATION_GROUPS
+};
+
+/* Of the recent clicks: at most so many, none older than so many slates. */
+struct saturation_window {
+    uint32_t clicks, slates;
+};
+
+struct saturation {
+    uint32_t steps, nulls, clicks, streak;
+    uint32_t n_recent;
+    uint8_t group[SATURATION_RECENT]; /* oldest first */
+    uint32_t at[SATURATION_RECENT];   /* the slate, from 1 */
+    uint32_t by_group[SATURATION_GROUPS];
+};
+
+/* A slate was seen; the groups of what was clicked, in order. */
+void saturation_slate(struct saturation *s, const uint8_t *clicked, uint32_t n);
+
+/* Recent clicks by group, as they stand for the next slate. */
+void saturation_counts(const struct saturation *s, const struct saturation_window *w,
+                       uint32_t count[SATURATION_GROUPS]);
+
+void saturation_phi(const struct saturation *s, const struct saturation_window *w,
+                    double phi[SATURATION_PHI]);
+
+/* Where phi has what, for the effect of one more click. */
+uint32_t saturation_at_count(uint32_t count); /* count >= 1 */
+uint32_t saturation_at_group(uint32_t group);
+enum {
+    SATURATION_AT_NULLS = 2,
+    SATURATION_AT_CLICKS = 3,
+    SATURATION_AT_STREAK = 4,
+    SATURATION_AT_GROUPS = 4 + SATURATION_STREAK + SATURATION_COUNTS
+};
+extern const double SATURATION_UNIT; /* of steps, nulls and clicks: 1 / 50 */
+extern const double SATURATION_GROUP_UNIT;
+
+#endif
