@@ -705,6 +705,42 @@ PENCHANT_API int penchant_evaluate_segments(struct penchant *p,
                                             struct penchant_segments_quality *out,
                                             struct penchant_error *err);
 
+/* ---- off-policy evaluation ---------------------------------------------------------- */
+
+/*
+ * What another way of choosing would have earned, estimated from what was logged while one
+ * with known propensities chose. docs/ope.md tells what each estimator is and when to
+ * believe it.
+ */
+enum { PENCHANT_OPE_ESTIMATES = 10 };
+
+struct penchant_ope_estimate {
+    char name[16];           /* "ips", "snips", "dr", .. */
+    const char *reason;      /* why it is not given, never freed; then all numbers are
+                                      NaN. Else NULL */
+    double value, low, high; /* reward per row, or per slate; 95 % */
+    double gain, gain_low, gain_high; /* over what was logged, of the same resamples */
+    /* Of the weights it uses; NaN without any. Slates: of all slots, as if of slates. */
+    double ess; /* (sum w)^2 / sum w^2: as many rows chosen by the target itself */
+    double mean_weight; /* 1 is expected */
+    double max_weight;
+    double clipped;  /* the share of rows whose weight was cut */
+    char doubt[512]; /* why the data cannot answer, as sentences; "" when they can */
+};
+
+struct penchant_ope {
+    uint64_t n;        /* rows, or slates */
+    uint64_t slots;    /* of all slates; n without slates */
+    uint64_t clusters; /* independent ones: users where they are known, else n */
+    uint64_t rewarded; /* rows or slates with a reward that is not 0 */
+    double logged, logged_low, logged_high; /* what was earned, 95 % */
+    size_t n_estimates;
+    struct penchant_ope_estimate estimate[PENCHANT_OPE_ESTIMATES];
+    char chosen[16];  /* the estimator that the answer stands on */
+    bool answered;    /* its doubt is "" */
+    char answer[640]; /* what the data say, in plain words */
+};
+
 /* ---- how it is doing ---------------------------------------------------------------- */
 
 struct penchant_status_report {

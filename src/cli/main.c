@@ -25,6 +25,8 @@ const struct cli_command cli_commands[] = {
     {"benchmark", "train afresh and report by a published protocol", cmd_benchmark},
     {"agent", "the engine for a simulator: JSON lines in, lists out", cmd_agent},
     {"simulate", "policies in closed loop with simulated people", cmd_simulate},
+    {"ope", "what another policy would have earned, from a log with propensities",
+     cmd_ope},
     {"bench", "measure speed against peers", cmd_bench},
     {"help", "what a command does and takes", cmd_help},
     {NULL, NULL, NULL},

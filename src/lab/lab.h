@@ -8,5 +8,6 @@ int cmd_benchmark(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_ope(int argc, char **argv);
 
 #endif
