@@ -37,7 +37,8 @@ static void test_world_evolution__same_seed_same_bits(void **state)
     play_check_seeds(WORLD, "myopic", 5);
 }
 
-/* Two worlds of a seed in which other lists are shown: the same users, the same videos. */
+/* Two worlds of a seed in which other lists are shown, and not as many: the same users, the
+   same videos. */
 static void test_world_evolution__users_and_videos_do_not_depend_on_lists(void **state)
 {
     const struct world_ops *w = world_find(WORLD);
@@ -49,16 +50,20 @@ static void test_world_evolution__users_and_videos_do_not_depend_on_lists(void *
         for (uint32_t t = 0; t < 30; t++) {
             struct world_turn of_a, of_b;
             float reward[3];
+            if (t < 20 || e % 2) {
+                w->turn(b, &of_b);
+                w->act(b, e % 3 ? last : first, 3, reward);
+            }
             w->turn(a, &of_a);
-            w->turn(b, &of_b);
+            w->act(a, first, 3, reward);
+            if (t >= 20 && e % 2 == 0)
+                continue;
             assert_int_equal(of_a.request.n_candidates, CANDIDATES);
             assert_memory_equal(of_a.request.candidates, of_b.request.candidates,
                                 CANDIDATES * TOPICS * sizeof(float));
             if (t == 0)
                 assert_memory_equal(of_a.request.context, of_b.request.context,
                                     TOPICS * sizeof(float));
-            w->act(a, first, 3, reward);
-            w->act(b, e % 2 ? first : last, 3, reward);
         }
     }
     w->destroy(a);
@@ -124,65 +129,106 @@ static void count_check(const struct count *c)
         fail_msg("%g seen, %g expected", c->seen, c->expected);
 }
 
-/* The chance of each place, the minutes, and how the interest moves, from what is told. */
+/* What was seen of the people, beside what the documents say. */
+struct people {
+    struct count place[4]; /* the last one: nothing */
+    struct count liked, disliked, up;
+    float least;  /* reward of the episode so far */
+    double spent; /* minutes of the budget, but for the spread of quality */
+    double last;  /* of them, at the last step */
+};
+
+/* The chance of each place, and of nothing. */
+static void see_choice(struct people *c, const double u[3], uint32_t chosen)
+{
+    const double sum = u[0] + u[1] + u[2] + 3 + 2;
+    for (uint32_t p = 0; p < 3; p++) {
+        count_add(&c->place[p], (u[p] + 1) / sum, chosen == p);
+        count_add(u[p] > 0 ? &c->liked : &c->disliked, (u[p] + 1) / sum, chosen == p);
+    }
+    count_add(&c->place[3], 2 / sum, chosen == 3);
+}
+
+/* Four minutes, or all that was left, less what quality gives back; half of one for nothing. */
+static void see_minutes(struct people *c, uint32_t topic, float reward)
+{
+    const double quality = topic < 14 ? -3 + 3. / 13 * topic : 3. / 5 * (topic - 14);
+    c->last = .5;
+    if (reward > 0) {
+        assert_true(reward <= 4);
+        assert_true(c->least == 4 || reward < c->least);
+        c->least = reward;
+        c->last = (double)reward * (1 - .9 / 3.4 * quality);
+    }
+    c->spent += c->last;
+}
+
+/* Interest moves by its rule in what was watched (topic), and nowhere else. */
+static void see_change(struct people *c, const float *before, const float *after,
+                       uint32_t topic)
+{
+    for (uint32_t t = 0; t < TOPICS; t++) {
+        const double u = (double)before[t], by = .3 * (1 - fabs(u)) * (1 - u);
+        const double moved = (double)after[t] - u;
+        if (t != topic) {
+            assert_true(moved == 0);
+            continue;
+        }
+        assert_true(fabs(fabs(moved) - by) < 1e-6 || after[t] == -1);
+        if (by > 1e-4)
+            count_add(&c->up, (u + 1) / 2, moved > 0);
+    }
+}
+
+static bool live_a_turn(struct people *c, const struct world_ops *w, void *world,
+                        struct rng *r, bool best)
+{
+    struct world_turn turn;
+    uint32_t item[3], topic[4] = {0, 0, 0, TOPICS};
+    float reward[4] = {0}, before[TOPICS];
+    double u[3];
+    w->turn(world, &turn);
+    memcpy(before, turn.request.context, sizeof(before));
+    if (best)
+        w->oracle(world, item, 3);
+    else
+        play_chance(r, CANDIDATES, 3, item);
+    for (int p = 0; p < 3; p++) {
+        topic[p] = topic_of(&turn.request, item[p]);
+        u[p] = (double)before[topic[p]];
+    }
+    const bool over = w->act(world, item, 3, reward);
+    const uint32_t chosen = watched(reward);
+    see_choice(c, u, chosen);
+    see_minutes(c, topic[chosen], reward[chosen]);
+    w->turn(world, &turn);
+    see_change(c, before, turn.request.context, topic[chosen]);
+    return over;
+}
+
 static void test_world_evolution__people_choose_and_change_as_documented(void **state)
 {
     const struct world_ops *w = world_find(WORLD);
-    void *people = w->create(3);
+    void *world = w->create(3);
     struct rng r;
-    struct count place[3] = {0}, liked = {0}, disliked = {0}, up = {0};
+    struct people c = {0};
     (void)state;
     rng_init(&r, 1, 2);
-    for (uint32_t e = 0; e < 60; e++) {
-        bool over = false;
-        float least = 4;
-        w->begin(people, e);
-        while (!over) {
-            struct world_turn turn;
-            uint32_t item[3];
-            float reward[3], before[TOPICS];
-            double sum = 2;
-            w->turn(people, &turn);
-            memcpy(before, turn.request.context, sizeof(before));
-            play_chance(&r, CANDIDATES, 3, item);
-            for (int p = 0; p < 3; p++)
-                sum += (double)before[topic_of(&turn.request, item[p])] + 1;
-            const uint32_t topics[3] = {topic_of(&turn.request, item[0]),
-                                        topic_of(&turn.request, item[1]),
-                                        topic_of(&turn.request, item[2])};
-            over = w->act(people, item, 3, reward);
-            const uint32_t chosen = watched(reward);
-            for (uint32_t p = 0; p < 3; p++) {
-                const double u = (double)before[topics[p]];
-                count_add(&place[p], (u + 1) / sum, chosen == p);
-                count_add(u > 0 ? &liked : &disliked, (u + 1) / sum, chosen == p);
-            }
-            if (chosen < 3) { /* four minutes, or all that was left */
-                assert_true(reward[chosen] <= 4);
-                assert_true(least == 4 || reward[chosen] < least);
-                least = reward[chosen];
-            }
-            w->turn(people, &turn);
-            for (uint32_t t = 0; t < TOPICS; t++) {
-                const double u = (double)before[t], by = .3 * (1 - fabs(u)) * (1 - u);
-                const double moved = (double)turn.request.context[t] - u;
-                if (chosen == 3 || t != topics[chosen]) {
-                    assert_true(moved == 0);
-                    continue;
-                }
-                assert_true(fabs(fabs(moved) - by) < 1e-6 ||
-                            (double)turn.request.context[t] == -1);
-                if (by > 1e-4)
-                    count_add(&up, (u + 1) / 2, moved > 0);
-            }
-        }
+    for (uint32_t e = 0; e < 160; e++) {
+        w->begin(world, e);
+        c.least = 4;
+        c.spent = 0;
+        while (!live_a_turn(&c, w, world, &r, e % 2))
+            ;
+        assert_true(c.spent > 200 - 4); /* the spread of quality: .1 a video */
+        assert_true(c.spent - c.last < 200 + 4);
     }
-    for (int p = 0; p < 3; p++)
-        count_check(&place[p]);
-    count_check(&liked);
-    count_check(&disliked);
-    count_check(&up);
-    w->destroy(people);
+    for (int p = 0; p < 4; p++)
+        count_check(&c.place[p]);
+    count_check(&c.liked);
+    count_check(&c.disliked);
+    count_check(&c.up);
+    w->destroy(world);
 }
 
 /* Published for the public simulator: random 159.2 to 160.1, myopic 166.3 to 167.4; measured
