@@ -232,6 +232,38 @@ static void test_latent_shop__a_click_leads_to_views(void **state)
     latent_shop_release(&s);
 }
 
+/* Two who show the worst and the best ad part at every click, and yet the n-th ad has the
+   same luck for both: who clicks the worst one would have clicked the best one. */
+static void test_latent_shop__the_nth_ad_has_the_same_luck(void **state)
+{
+    (void)state;
+    enum { ADS = 150, USERS = 300 };
+    struct latent_shop s = open_shop(&usual, 12);
+    struct latent_user u;
+    uint32_t clicks[2] = {0}, both = 0, apart = 0;
+    s.mu_ad[0] = -1000;
+    s.mu_ad[1] = 1000;
+    for (uint32_t e = 0; e < USERS; e++) {
+        bool clicked[2][ADS];
+        double end[2];
+        for (uint32_t item = 0; item < 2; item++) {
+            latent_user_begin(&u, &s, e, 0);
+            for (uint32_t ad = 0; ad < ADS; ad++) {
+                latent_user_look(&u);
+                clicked[item][ad] = latent_user_ad(&u, item);
+                clicks[item] += clicked[item][ad];
+            }
+            end[item] = latent_user_now(&u);
+        }
+        for (uint32_t ad = 0; ad < ADS; ad++)
+            both += clicked[0][ad] && clicked[1][ad];
+        apart += end[0] != end[1];
+    }
+    assert_int_equal(both, clicks[0]);
+    assert_true(clicks[0] > 100 && clicks[1] > 4 * clicks[0] && apart > USERS / 2);
+    latent_shop_release(&s);
+}
+
 /* Interests stand still among ads, and walk with .1 a step while looking around. */
 static void test_latent_shop__interests_walk_between_views(void **state)
 {
@@ -291,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_latent_shop__luck_is_of_seed_episode_and_step),
         cmocka_unit_test(test_latent_shop__users_follow_their_chain),
         cmocka_unit_test(test_latent_shop__a_click_leads_to_views),
+        cmocka_unit_test(test_latent_shop__the_nth_ad_has_the_same_luck),
         cmocka_unit_test(test_latent_shop__interests_walk_between_views),
         cmocka_unit_test(test_latent_shop__an_episode_is_bounded),
     };
