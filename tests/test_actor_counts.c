@@ -85,6 +85,8 @@ static void test_actor_counts__rewards_by_last_view(void **state)
     assert_int_equal(mostly(a, mind, 7, 4), 2);
     view(a, mind, 7, 1);
     assert_int_equal(mostly(a, mind, 7, 4), 3);
+    assert_int_equal(mostly(a, mind, 7 + 65536, 4),
+                     2); /* of the same place, not the same */
     a->destroy(mind);
 }
 
