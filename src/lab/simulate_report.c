@@ -163,6 +163,8 @@ static void text_policy(struct buf *out, const struct simulation *s, uint32_t po
     text_figures(out, s, policy, SIMULATE_ALL_PARTS);
     buf_printf(out, "  %.3g us", micros_a_decision(s, policy));
     for (uint32_t p = 0; s->parts > 1 && p < s->parts; p++) {
+        if (isnan(simulation_reward(s, policy, (int)p).mean))
+            continue; /* no episode came so far */
         buf_printf(out, "\n  %-18s", s->options.world->parts[p]);
         text_figures(out, s, policy, (int)p);
     }

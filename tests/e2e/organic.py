@@ -49,6 +49,8 @@ def test_counting_closes_part_of_the_gap():
         assert counts["share_low"] < counts["share_of_oracle"] < counts["share_high"], counts
         assert .2 < counts["gap"] < .85, counts
     assert p["random"]["parts"]["users 2001-3000"]["reward"]["n"] == 0, "nobody came so far"
+    text = run("--world", "organic", "--policy", "random", "--episodes", "30", "-q")
+    assert "users 1-1000" in text and "users 1001-2000" not in text and "nan" not in text, text
     assert "t90" not in p["random"], "a user's parts are one: nothing switches"
 
 
