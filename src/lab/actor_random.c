@@ -2,8 +2,7 @@
 /* Lists drawn uniformly without replacement; learns nothing. */
 #include <stdlib.h>
 
-#include "base/rng.h"
-#include "lab/actor.h"
+#include "lab/slate_tools.h"
 
 enum { STREAM_LISTS = 0x4A5D };
 
@@ -22,22 +21,11 @@ static void *random_create(uint64_t seed, const struct actor_catalog *c)
     return a;
 }
 
-/* Draws again what is in the list already: every list is as likely. */
 static void random_recommend(void *state, const struct actor_request *r, uint32_t *item,
                              double *p)
 {
     struct random_actor *a = state;
-    const uint32_t n = r->candidates ? r->n_candidates : a->n;
-    for (uint32_t i = 0; i < r->k; i++) {
-        bool taken;
-        do {
-            item[i] = rng_below(&a->rng, n);
-            taken = false;
-            for (uint32_t j = 0; j < i; j++)
-                taken |= item[j] == item[i];
-        } while (taken);
-        p[i] = 1.0 / (double)(n - i);
-    }
+    slate_random(r->candidates ? r->n_candidates : a->n, &a->rng, r->k, item, p);
 }
 
 const struct actor_ops actor_random = {

@@ -6,6 +6,14 @@
 /* clang-format off */
 #define ACTORS(X) \
     X(actor_random) \
+    X(actor_popularity_frozen) \
+    X(actor_popularity_decayed) \
+    X(actor_linear_ts) \
+    X(actor_linear_ts_forget) \
+    X(actor_linear_ts_cap) \
+    X(actor_linear_ts_forget_cap) \
+    X(actor_linear_ucb) \
+    X(actor_linear_ucb_forget) \
     X(actor_counts) \
     X(actor_user_counts) \
     X(actor_user_counts_decayed) \

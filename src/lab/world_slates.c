@@ -8,8 +8,9 @@
  * unit vectors over ten topics of which few are not zero. An item attracts by a logistic of
  * its inner product with the user, position i is examined with probability .85^i, and a
  * click needs both. An item's topic is its largest component. When five of the last ten
- * clicks, those of the last five steps, are of one topic, the user is bored of it and its
- * component of the user is zero for five steps. The reward is the click.
+ * clicks, those of the last five steps, are of one topic, the user is bored of it; as long
+ * as they are bored of anything, which is five steps, nothing attracts them ("churn and
+ * return" in the paper, "user_car" in its code). The reward is the click.
  *
  * World "slates-switch": after half of the steps the user's interests are drawn anew.
  *
@@ -100,13 +101,21 @@ static void draw_user(struct slates *s, uint32_t which)
 
 /* ---- a step ---------------------------------------------------------------------- */
 
+static bool is_bored(const struct slates *s)
+{
+    for (uint32_t t = 0; t < TOPICS; t++)
+        if (s->bored[t])
+            return true;
+    return false;
+}
+
 static void find_attraction(struct slates *s)
 {
+    const bool bored = is_bored(s);
     for (uint32_t i = 0; i < ITEMS; i++) {
         double score = 0;
-        for (uint32_t t = 0; t < TOPICS; t++)
-            if (!s->bored[t])
-                score += (double)s->item[i * TOPICS + t] * s->user[t];
+        for (uint32_t t = 0; t < TOPICS && !bored; t++)
+            score += (double)s->item[i * TOPICS + t] * s->user[t];
         s->attraction[i] = 1 / (1 + exp(-SLOPE * (score - OFFSET)));
     }
 }
@@ -176,6 +185,38 @@ static bool slates_act(void *state, const uint32_t *item, uint32_t k, float *rew
     return s->step >= STEPS;
 }
 
+/* ---- who knows everything --------------------------------------------------------- */
+
+/*
+ * The most attractive items by topic, as long as the clicks that are remembered and the
+ * places of this list together stay below the threshold, so that no luck bores the user;
+ * then the rest. Careful: older clicks fall out of the memory as new ones come, and who
+ * reckons with that earns up to 492.
+ */
+static void slates_oracle(void *state, uint32_t *item, uint32_t k)
+{
+    const struct slates *s = state;
+    uint32_t count[TOPICS];
+    bool taken[ITEMS] = {false};
+    count_recent(s, count);
+    for (uint32_t place = 0; place < k; place++) {
+        uint32_t best = ITEMS;
+        double best_score = -2;
+        for (uint32_t i = 0; i < ITEMS; i++) {
+            /* What may not be clicked again goes last, the least attractive first. */
+            const bool bores = count[s->topic[i]] + 1 >= THRESHOLD;
+            const double score = bores ? -s->attraction[i] : s->attraction[i];
+            if (!taken[i] && score > best_score) {
+                best = i;
+                best_score = score;
+            }
+        }
+        item[place] = best;
+        taken[best] = true;
+        count[s->topic[best]]++;
+    }
+}
+
 /* ---- the rest of a world --------------------------------------------------------- */
 
 static struct slates *create(uint64_t seed, bool switches)
@@ -237,6 +278,7 @@ const struct world_ops world_slates = {
     .begin = slates_begin,
     .turn = slates_turn,
     .act = slates_act,
+    .oracle = slates_oracle,
 };
 
 const struct world_ops world_slates_switch = {
@@ -250,4 +292,5 @@ const struct world_ops world_slates_switch = {
     .begin = slates_begin,
     .turn = slates_turn,
     .act = slates_act,
+    .oracle = slates_oracle,
 };

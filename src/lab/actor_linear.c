@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Linear bandits: reward of a shown item as a linear function of 1, its features and the
+ * moment's context, whatever its place. Where items have no features every item has a
+ * function of its own of 1 and the context (the disjoint model of Li et al. 2010).
+ *
+ *   linear-ts             Thompson sampling (Agrawal and Goyal 2013), one posterior a
+ *                         session, which starts from the mean of what all sessions have
+ *                         taught, worth half an observation
+ *   linear-ts-forget      forgets a tenth with every list and starts from zero: what all
+ *                         sessions have taught is of what was shown to them, and a posterior
+ *                         that keeps falling back to it is slower (measured)
+ *   linear-ts-cap, linear-ts-forget-cap  the same, at most a fifth of a list of one group of
+ *                         items (lab/feature_groups.h)
+ *   linear-ucb            mean plus half a standard deviation, one posterior for everybody
+ *   linear-ucb-forget     the same, which forgets a thousandth with every list
+ *
+ * Thompson draws have no chances in closed form: p is NaN there.
+ *
+ * Memory: for d = 1 + numbers of an item + context, 16 d^2 bytes for each of SESSIONS users,
+ * who share places by modulo; disjoint: 16 d^2 an item.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "lab/feature_groups.h"
+#include "lab/linear_posterior.h"
+#include "lab/slate_tools.h"
+
+enum { SESSIONS = 64, STREAM = 0x11EA2, CAP_SHARE = 5 };
+
+static const double BONUS = .5;
+
+struct how {
+    bool thompson; /* a draw and a session; else a bonus and everybody */
+    bool common;   /* a session starts from the common mean */
+    bool cap;
+    double lambda; /* precision of the prior */
+    double scale;  /* of the draws */
+    double forget; /* what is kept with every list */
+};
+
+struct session {
+    bool begun;
+    uint32_t user;
+    struct linear_posterior posterior;
+};
+
+struct linear_actor {
+    struct how how;
+    struct actor_catalog catalog;
+    struct rng rng;
+    uint8_t *group; /* NULL: lists are not capped */
+    bool disjoint;
+    uint32_t d, dim, n_context; /* d = 1 + dim + n_context; 0 before the first request */
+    struct session session[SESSIONS];
+    struct linear_posterior everybody;
+    struct linear_posterior *arm; /* (catalog.n) disjoint */
+    struct slate_memory memory;
+    double *shown; /* (SLATE_MEMORY, ACTOR_MOST_SLATE, d) what lists were decided on */
+    double *score; /* room for n_score */
+    uint32_t n_score;
+    double *scratch; /* (3, d) */
+};
+
+/* ---- beginning and end ------------------------------------------------------------ */
+
+static void linear_actor_free(void *state)
+{
+    struct linear_actor *a = state;
+    if (!a)
+        return;
+    for (uint32_t i = 0; i < SESSIONS; i++)
+        linear_release(&a->session[i].posterior);
+    for (uint32_t i = 0; a->arm && i < a->catalog.n; i++)
+        linear_release(&a->arm[i]);
+    linear_release(&a->everybody);
+    free(a->arm);
+    free(a->group);
+    free(a->shown);
+    free(a->score);
+    free(a->scratch);
+    free(a);
+}
+
+static void *create(uint64_t seed, const struct actor_catalog *c, const struct how *how)
+{
+    struct linear_actor *a = calloc(1, sizeof(*a));
+    if (!a)
+        return NULL;
+    a->how = *how;
+    a->catalog = *c;
+    a->disjoint = c->n > 0 && !c->features;
+    rng_init(&a->rng, seed, STREAM);
+    if (how->cap && c->features)
+        a->group = feature_groups_find(c, seed);
+    if (how->cap && c->features && !a->group) {
+        linear_actor_free(a);
+        return NULL;
+    }
+    return a;
+}
+
+/* The first request says how much there is to know. */
+static bool size_up(struct linear_actor *a, const struct actor_request *r)
+{
+    const double lambda = a->how.lambda;
+    a->dim = a->disjoint ? 0 : r->candidates ? r->candidate_dim : a->catalog.dim;
+    a->n_context = r->n_context;
+    const uint32_t d = 1 + a->dim + a->n_context;
+    a->shown = calloc((size_t)SLATE_MEMORY * ACTOR_MOST_SLATE * d, sizeof(double));
+    a->scratch = calloc(3 * (size_t)d, sizeof(double));
+    bool fine = a->shown && a->scratch && linear_init(&a->everybody, d, lambda);
+    for (uint32_t i = 0; fine && !a->disjoint && a->how.thompson && i < SESSIONS; i++)
+        fine = linear_init(&a->session[i].posterior, d, lambda);
+    if (fine && a->disjoint)
+        fine = (a->arm = calloc(a->catalog.n, sizeof(*a->arm))) != NULL;
+    for (uint32_t i = 0; fine && a->disjoint && i < a->catalog.n; i++) {
+        fine = linear_init(&a->arm[i], d, lambda);
+        if (fine)
+            linear_solve(&a->arm[i]);
+    }
+    if (fine) {
+        linear_solve(&a->everybody);
+        a->d = d;
+    }
+    return fine;
+}
+
+/* Whether the request is of the kind that the first one was, with room for its scores. */
+static bool is_ready(struct linear_actor *a, const struct actor_request *r)
+{
+    const uint32_t n = r->candidates ? r->n_candidates : a->catalog.n;
+    if (!a->d && !a->scratch && !size_up(a, r))
+        return false;
+    if (n > a->n_score) {
+        double *more = realloc(a->score, n * sizeof(*more));
+        if (!more)
+            return false;
+        a->score = more;
+        a->n_score = n;
+    }
+    if (!a->d || r->n_context != a->n_context || (a->disjoint && r->candidates))
+        return false;
+    return a->disjoint || a->dim == (r->candidates ? r->candidate_dim : a->catalog.dim);
+}
+
+/* ---- sessions --------------------------------------------------------------------- */
+
+static struct session *session_of(struct linear_actor *a, uint32_t user)
+{
+    struct session *s = &a->session[user % SESSIONS];
+    if (!s->begun || s->user != user) {
+        linear_solve(&a->everybody);
+        linear_reset(&s->posterior, a->how.common ? a->everybody.mean : NULL);
+        linear_solve(&s->posterior);
+        s->begun = true;
+        s->user = user;
+    }
+    return s;
+}
+
+static void linear_actor_reset(void *state, uint32_t user)
+{
+    struct linear_actor *a = state;
+    a->session[user % SESSIONS].begun = false;
+}
+
+/* Whose posterior speaks for an item. */
+static struct linear_posterior *posterior_for(struct linear_actor *a, uint32_t user,
+                                              uint32_t item)
+{
+    if (a->disjoint)
+        return &a->arm[item];
+    return a->how.thompson ? &session_of(a, user)->posterior : &a->everybody;
+}
+
+/* ---- deciding --------------------------------------------------------------------- */
+
+static void describe(const struct linear_actor *a, const struct actor_request *r,
+                     uint32_t item, double *x)
+{
+    const float *features = r->candidates ? r->candidates : a->catalog.features;
+    x[0] = 1;
+    for (uint32_t j = 0; j < a->dim; j++)
+        x[1 + j] = (double)features[(size_t)item * a->dim + j];
+    for (uint32_t j = 0; j < a->n_context; j++)
+        x[1 + a->dim + j] = (double)r->context[j];
+}
+
+static void find_scores(struct linear_actor *a, const struct actor_request *r, uint32_t n)
+{
+    double *x = a->scratch, *theta = x + a->d, *work = theta + a->d;
+    const struct linear_posterior *p = NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct linear_posterior *now = posterior_for(a, r->user, i);
+        if (now != p && a->how.thompson)
+            linear_draw(now, a->how.scale, &a->rng, theta);
+        p = now;
+        describe(a, r, i, x);
+        const double *weight = a->how.thompson ? theta : p->mean;
+        a->score[i] = a->how.thompson ? 0 : BONUS * linear_width(p, x, work);
+        for (uint32_t j = 0; j < a->d; j++)
+            a->score[i] += weight[j] * x[j];
+    }
+}
+
+static void linear_recommend(void *state, const struct actor_request *r, uint32_t *item,
+                             double *p)
+{
+    struct linear_actor *a = state;
+    const uint32_t n = r->candidates ? r->n_candidates : a->catalog.n;
+    if (!is_ready(a, r)) {
+        slate_random(n, &a->rng, r->k, item, p);
+        return;
+    }
+    find_scores(a, r, n);
+    feature_groups_best(a->score, n, r->candidates ? NULL : a->group,
+                        (r->k + CAP_SHARE - 1) / CAP_SHARE, r->k, item);
+    slate_keep(&a->memory, r, item, 0);
+    double *shown = a->shown + r->id % SLATE_MEMORY * ACTOR_MOST_SLATE * (size_t)a->d;
+    for (uint32_t i = 0; i < r->k; i++) {
+        describe(a, r, item[i], shown + (size_t)i * a->d);
+        p[i] = a->how.thompson ? NAN : 1;
+    }
+}
+
+/* ---- learning --------------------------------------------------------------------- */
+
+static void fade(struct linear_actor *a, uint32_t user)
+{
+    for (uint32_t i = 0; a->disjoint && i < a->catalog.n; i++) {
+        linear_fade(&a->arm[i], a->how.forget);
+        linear_solve(&a->arm[i]);
+    }
+    if (!a->disjoint)
+        linear_fade(posterior_for(a, user, 0), a->how.forget);
+}
+
+static void linear_feedback(void *state, uint64_t id, uint32_t user, const float *reward,
+                            uint32_t k, bool done)
+{
+    struct linear_actor *a = state;
+    const struct slate *shown = slate_take(&a->memory, id, user);
+    (void)done;
+    if (!shown || k > shown->k)
+        return;
+    if (a->how.forget < 1)
+        fade(a, user);
+    const double *x = a->shown + id % SLATE_MEMORY * ACTOR_MOST_SLATE * (size_t)a->d;
+    for (uint32_t i = 0; i < k; i++, x += a->d) {
+        struct linear_posterior *p = posterior_for(a, user, shown->item[i]);
+        linear_add(p, x, (double)reward[i]);
+        if (a->disjoint)
+            linear_solve(p);
+        else if (a->how.thompson)
+            linear_add(&a->everybody, x, (double)reward[i]);
+    }
+    if (!a->disjoint)
+        linear_solve(posterior_for(a, user, 0));
+}
+
+/* ---- the names -------------------------------------------------------------------- */
+
+#define LINEAR_ACTOR(id, text, says, ...)                                                \
+    static void *id##_create(uint64_t seed, const struct actor_catalog *c)               \
+    {                                                                                    \
+        static const struct how how = __VA_ARGS__;                                       \
+        return create(seed, c, &how);                                                    \
+    }                                                                                    \
+    const struct actor_ops id = {                                                        \
+        .name = text,                                                                    \
+        .help = says,                                                                    \
+        .create = id##_create,                                                           \
+        .destroy = linear_actor_free,                                                    \
+        .reset = linear_actor_reset,                                                     \
+        .recommend = linear_recommend,                                                   \
+        .feedback = linear_feedback,                                                     \
+    };
+
+#define SESSION .thompson = true, .common = true, .lambda = .5, .scale = .3, .forget = 1
+#define FORGETS .thompson = true, .lambda = 1, .scale = .15, .forget = .9
+
+LINEAR_ACTOR(actor_linear_ts, "linear-ts", "linear Thompson sampling, anew every session",
+             {SESSION})
+LINEAR_ACTOR(actor_linear_ts_forget, "linear-ts-forget",
+             "the same, forgets a tenth with every list", {FORGETS})
+LINEAR_ACTOR(actor_linear_ts_cap, "linear-ts-cap",
+             "linear-ts, at most a fifth of a list of one group", {SESSION, .cap = true})
+LINEAR_ACTOR(actor_linear_ts_forget_cap, "linear-ts-forget-cap", "both",
+             {FORGETS, .cap = true})
+LINEAR_ACTOR(actor_linear_ucb, "linear-ucb",
+             "linear bandit with a bonus, of all sessions", {.lambda = 1, .forget = 1})
+LINEAR_ACTOR(actor_linear_ucb_forget, "linear-ucb-forget",
+             "the same, forgets a thousandth with every list",
+             {.lambda = 1, .forget = .999})
