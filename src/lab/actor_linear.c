@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Linear bandits: reward of a shown item as a linear function of 1, its features and the
- * moment's context, whatever its place. Where items have no features every item has a
- * function of its own of 1 and the context (the disjoint model of Li et al. 2010).
+ * moment's context, whatever its place. Where items have no features lists are drawn at
+ * random (actor_linucb.c is for those).
  *
  *   linear-ts             Thompson sampling (Agrawal and Goyal 2013), one posterior a
  *                         session, which starts from the mean of what all sessions have
@@ -18,7 +18,7 @@
  * Thompson draws have no chances in closed form: p is NaN there.
  *
  * Memory: for d = 1 + numbers of an item + context, 16 d^2 bytes for each of SESSIONS users,
- * who share places by modulo; disjoint: 16 d^2 an item.
+ * who share places by modulo, and 8 d for each place of SLATE_MEMORY lists.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -50,12 +50,10 @@ struct linear_actor {
     struct how how;
     struct actor_catalog catalog;
     struct rng rng;
-    uint8_t *group; /* NULL: lists are not capped */
-    bool disjoint;
+    uint8_t *group;             /* NULL: lists are not capped */
     uint32_t d, dim, n_context; /* d = 1 + dim + n_context; 0 before the first request */
     struct session session[SESSIONS];
     struct linear_posterior everybody;
-    struct linear_posterior *arm; /* (catalog.n) disjoint */
     struct slate_memory memory;
     double *shown; /* (SLATE_MEMORY, ACTOR_MOST_SLATE, d) what lists were decided on */
     double *score; /* room for n_score */
@@ -72,10 +70,7 @@ static void linear_actor_free(void *state)
         return;
     for (uint32_t i = 0; i < SESSIONS; i++)
         linear_release(&a->session[i].posterior);
-    for (uint32_t i = 0; a->arm && i < a->catalog.n; i++)
-        linear_release(&a->arm[i]);
     linear_release(&a->everybody);
-    free(a->arm);
     free(a->group);
     free(a->shown);
     free(a->score);
@@ -90,7 +85,6 @@ static void *create(uint64_t seed, const struct actor_catalog *c, const struct h
         return NULL;
     a->how = *how;
     a->catalog = *c;
-    a->disjoint = c->n > 0 && !c->features;
     rng_init(&a->rng, seed, STREAM);
     if (how->cap && c->features)
         a->group = feature_groups_find(c, seed);
@@ -105,21 +99,14 @@ static void *create(uint64_t seed, const struct actor_catalog *c, const struct h
 static bool size_up(struct linear_actor *a, const struct actor_request *r)
 {
     const double lambda = a->how.lambda;
-    a->dim = a->disjoint ? 0 : r->candidates ? r->candidate_dim : a->catalog.dim;
+    a->dim = r->candidates ? r->candidate_dim : a->catalog.dim;
     a->n_context = r->n_context;
     const uint32_t d = 1 + a->dim + a->n_context;
     a->shown = calloc((size_t)SLATE_MEMORY * ACTOR_MOST_SLATE * d, sizeof(double));
     a->scratch = calloc(3 * (size_t)d, sizeof(double));
     bool fine = a->shown && a->scratch && linear_init(&a->everybody, d, lambda);
-    for (uint32_t i = 0; fine && !a->disjoint && a->how.thompson && i < SESSIONS; i++)
+    for (uint32_t i = 0; fine && a->how.thompson && i < SESSIONS; i++)
         fine = linear_init(&a->session[i].posterior, d, lambda);
-    if (fine && a->disjoint)
-        fine = (a->arm = calloc(a->catalog.n, sizeof(*a->arm))) != NULL;
-    for (uint32_t i = 0; fine && a->disjoint && i < a->catalog.n; i++) {
-        fine = linear_init(&a->arm[i], d, lambda);
-        if (fine)
-            linear_solve(&a->arm[i]);
-    }
     if (fine) {
         linear_solve(&a->everybody);
         a->d = d;
@@ -127,11 +114,14 @@ static bool size_up(struct linear_actor *a, const struct actor_request *r)
     return fine;
 }
 
-/* Whether the request is of the kind that the first one was, with room for its scores. */
+/* Whether there are features, as many as with the first request; with room for scores. */
 static bool is_ready(struct linear_actor *a, const struct actor_request *r)
 {
     const uint32_t n = r->candidates ? r->n_candidates : a->catalog.n;
-    if (!a->d && !a->scratch && !size_up(a, r))
+    const uint32_t dim = r->candidates ? r->candidate_dim : a->catalog.dim;
+    if (!r->candidates && !a->catalog.features)
+        return false;
+    if (!a->scratch && !size_up(a, r))
         return false;
     if (n > a->n_score) {
         double *more = realloc(a->score, n * sizeof(*more));
@@ -140,9 +130,7 @@ static bool is_ready(struct linear_actor *a, const struct actor_request *r)
         a->score = more;
         a->n_score = n;
     }
-    if (!a->d || r->n_context != a->n_context || (a->disjoint && r->candidates))
-        return false;
-    return a->disjoint || a->dim == (r->candidates ? r->candidate_dim : a->catalog.dim);
+    return a->d && r->n_context == a->n_context && dim == a->dim;
 }
 
 /* ---- sessions --------------------------------------------------------------------- */
@@ -166,12 +154,8 @@ static void linear_actor_reset(void *state, uint32_t user)
     a->session[user % SESSIONS].begun = false;
 }
 
-/* Whose posterior speaks for an item. */
-static struct linear_posterior *posterior_for(struct linear_actor *a, uint32_t user,
-                                              uint32_t item)
+static struct linear_posterior *posterior_of(struct linear_actor *a, uint32_t user)
 {
-    if (a->disjoint)
-        return &a->arm[item];
     return a->how.thompson ? &session_of(a, user)->posterior : &a->everybody;
 }
 
@@ -191,14 +175,12 @@ static void describe(const struct linear_actor *a, const struct actor_request *r
 static void find_scores(struct linear_actor *a, const struct actor_request *r, uint32_t n)
 {
     double *x = a->scratch, *theta = x + a->d, *work = theta + a->d;
-    const struct linear_posterior *p = NULL;
+    const struct linear_posterior *p = posterior_of(a, r->user);
+    if (a->how.thompson)
+        linear_draw(p, a->how.scale, &a->rng, theta);
+    const double *weight = a->how.thompson ? theta : p->mean;
     for (uint32_t i = 0; i < n; i++) {
-        const struct linear_posterior *now = posterior_for(a, r->user, i);
-        if (now != p && a->how.thompson)
-            linear_draw(now, a->how.scale, &a->rng, theta);
-        p = now;
         describe(a, r, i, x);
-        const double *weight = a->how.thompson ? theta : p->mean;
         a->score[i] = a->how.thompson ? 0 : BONUS * linear_width(p, x, work);
         for (uint32_t j = 0; j < a->d; j++)
             a->score[i] += weight[j] * x[j];
@@ -227,16 +209,6 @@ static void linear_recommend(void *state, const struct actor_request *r, uint32_
 
 /* ---- learning --------------------------------------------------------------------- */
 
-static void fade(struct linear_actor *a, uint32_t user)
-{
-    for (uint32_t i = 0; a->disjoint && i < a->catalog.n; i++) {
-        linear_fade(&a->arm[i], a->how.forget);
-        linear_solve(&a->arm[i]);
-    }
-    if (!a->disjoint)
-        linear_fade(posterior_for(a, user, 0), a->how.forget);
-}
-
 static void linear_feedback(void *state, uint64_t id, uint32_t user, const float *reward,
                             uint32_t k, bool done)
 {
@@ -245,19 +217,16 @@ static void linear_feedback(void *state, uint64_t id, uint32_t user, const float
     (void)done;
     if (!shown || k > shown->k)
         return;
-    if (a->how.forget < 1)
-        fade(a, user);
+    struct linear_posterior *p = posterior_of(a, user);
     const double *x = a->shown + id % SLATE_MEMORY * ACTOR_MOST_SLATE * (size_t)a->d;
+    if (a->how.forget < 1)
+        linear_fade(p, a->how.forget);
     for (uint32_t i = 0; i < k; i++, x += a->d) {
-        struct linear_posterior *p = posterior_for(a, user, shown->item[i]);
         linear_add(p, x, (double)reward[i]);
-        if (a->disjoint)
-            linear_solve(p);
-        else if (a->how.thompson)
+        if (a->how.thompson)
             linear_add(&a->everybody, x, (double)reward[i]);
     }
-    if (!a->disjoint)
-        linear_solve(posterior_for(a, user, 0));
+    linear_solve(p);
 }
 
 /* ---- the names -------------------------------------------------------------------- */
