@@ -47,11 +47,13 @@ def try_every_policy_everywhere():
     worlds = names('worlds')
     assert set(ORDER) <= set(worlds), worlds
     for world in ORDER:
-        found = answer('--world', world, '--policy', ','.join(policies), '--seeds', '2',
-                       '--episodes', '1')
-        assert [p['policy'] for p in found['policies']] == policies
-        for policy in found['policies']:
-            assert policy['reward']['value'] > 0, (world, policy['policy'])
+        for first in range(0, len(policies), 16):  # simulate takes as many at once
+            some = policies[first:first + 16]
+            found = answer('--world', world, '--policy', ','.join(some), '--seeds', '2',
+                           '--episodes', '1')
+            assert [p['policy'] for p in found['policies']] == some
+            for policy in found['policies']:
+                assert policy['reward']['value'] > 0, (world, policy['policy'])
 
 
 def try_order():
