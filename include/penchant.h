@@ -198,6 +198,12 @@ struct penchant_request {
     int64_t now_us;        /* 0: now */
     const char *query;     /* what the user searches for just now; not stored */
     bool explain;          /* say why each item is in the list */
+    /* Exploration (docs/rewards.md); NaN: as the shop is configured, by default not. */
+    double explore;     /* this share of lists is drawn, 0 to 1; 0: this is the ranking */
+    double temperature; /* of the draw, in units of the scores; 0: the best first */
+    double kappa;       /* how much more items are drawn that little is known of */
+    double epsilon;     /* 0 to 1: how much of every slot's draw is uniform */
+    uint64_t seed;      /* the same one draws the same again; 0: any */
 };
 
 /* What one source of evidence says of an item. */
@@ -211,6 +217,8 @@ struct penchant_evidence {
 struct penchant_scored {
     const char *item_id;
     double score;
+    double
+        propensity; /* the chance of its place, given those before it; 1 unless drawn */
     /* With `explain` only: */
     double probability; /* that the user's next event is of this item */
     size_t n_evidence;
@@ -220,7 +228,8 @@ struct penchant_scored {
 struct penchant_list {
     char recommendation_id[PENCHANT_RECOMMENDATION_ID + 1]; /* "" if not logged */
     size_t n;
-    struct penchant_scored *items; /* best first */
+    struct penchant_scored *items; /* best first, unless drawn */
+    bool drawn; /* it was explored: with another draw it could have been another list */
 };
 
 PENCHANT_API void penchant_request_default(struct penchant_request *r);
@@ -243,6 +252,77 @@ PENCHANT_API int penchant_popular(struct penchant *p, size_t k, const char *cate
                                   struct penchant_list **out, struct penchant_error *err);
 
 PENCHANT_API void penchant_list_free(struct penchant_list *list);
+
+/* ---- what became of lists ----------------------------------------------------------- */
+
+/* The discounts under which rewards count; docs/rewards.md. */
+enum penchant_reward_group {
+    PENCHANT_REWARD_PURCHASE,
+    PENCHANT_REWARD_ENGAGEMENT,
+    PENCHANT_REWARD_STAYING,
+    PENCHANT_REWARD_GROUPS
+};
+
+/* One place of a list that was shown. */
+struct penchant_shown {
+    const char *item_id;
+    double propensity; /* the chance of its place, given those before it; 1: not drawn */
+    double reward;     /* so far, all groups together */
+    double rewards[PENCHANT_REWARD_GROUPS];
+    const char
+        *outcome; /* the event that earned most, "ignored", or NULL: not yet known */
+};
+
+/* What a list was drawn from. */
+struct penchant_candidate {
+    const char *item_id;
+    double score, uncertainty;
+};
+
+struct penchant_slate {
+    const char *recommendation_id;
+    const char *user_id;   /* NULL: an unknown visitor */
+    const char *placement; /* NULL: none */
+    int64_t timestamp_us;
+    uint64_t model_version; /* 0: without a model */
+    double reward;          /* of all its places, and leave */
+    double leave;           /* the reward of leaving without a click; 0: it was not so */
+    bool open;              /* an event may still change it */
+    size_t n;
+    const struct penchant_shown *items;
+    /* How it was drawn; else only zeros. */
+    bool drawn;
+    double share, temperature, kappa, epsilon;
+    double log_normaliser; /* log sum exp(score / temperature + kappa x uncertainty) over
+                              all candidates; NaN with temperature 0 */
+    size_t pool;           /* how many candidates there were */
+    size_t n_candidates;   /* the best of them, and those that were shown, best first */
+    const struct penchant_candidate *candidates;
+};
+
+/*
+ * A list by its recommendation_id, with what it earned so far. ENOTFOUND for one that was
+ * not logged or is no longer among the newest 65,536 lists (or the newest of them with
+ * 524,288 places). On success *out is the caller's until penchant_slate_free(), which
+ * comes before penchant_close().
+ */
+PENCHANT_API int penchant_get_slate(struct penchant *p, const char *recommendation_id,
+                                    struct penchant_slate **out,
+                                    struct penchant_error *err);
+PENCHANT_API void penchant_slate_free(struct penchant_slate *slate);
+
+/* Called for one list after the other; what it gets is lost when it returns. A non-zero
+   answer ends the reading. It must not call the library. */
+typedef int penchant_slate_fn(void *cookie, const struct penchant_slate *slate);
+
+/*
+ * Goes through all lists of the log in their order, each with what it earned. A reward
+ * that comes when 131,072 further lists (or 2,097,152 places) have been shown is not seen.
+ * Returns the first non-zero answer of fn, a status, or 0. The shop writes nothing
+ * meanwhile; one that is open for reading only does not hinder its writer.
+ */
+PENCHANT_API int penchant_read_slates(struct penchant *p, penchant_slate_fn *fn,
+                                      void *cookie, struct penchant_error *err);
 
 /* ---- users -------------------------------------------------------------------------- */
 

@@ -417,7 +417,7 @@ static int see_slate(void *cookie, const struct store_slate *slate)
 
 static int scan_slates(struct penchant *p, void *arg, struct penchant_error *e)
 {
-    return p->store->ops->scan_slates(p->store, see_slate, arg, e);
+    return p->store->ops->scan_slates(p->store, 0, see_slate, arg, e);
 }
 
 static void test_engine__slates_are_logged(void **state)

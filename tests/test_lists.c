@@ -658,7 +658,7 @@ static void test_lists__slates_are_logged(void **unused)
     snprintf(path, sizeof path, "%s/shop.db", folder);
     const struct store_options so = {.path = path, .read_only = true};
     assert_int_equal(store_sqlite.open(&store, &so, NULL), PENCHANT_OK);
-    assert_int_equal(store_sqlite.scan_slates(store, keep_slate, &found, NULL), 0);
+    assert_int_equal(store_sqlite.scan_slates(store, 0, keep_slate, &found, NULL), 0);
     store_sqlite.close(store);
     assert_int_equal(found.n, 2);
     assert_string_equal(found.id[0], one->recommendation_id);

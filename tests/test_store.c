@@ -133,6 +133,17 @@ static int dump_event(void *out, const struct event *e)
     return 0;
 }
 
+static void dump_choice(struct buf *out, const struct store_choice *c)
+{
+    if (!c)
+        return;
+    buf_printf(out, " drawn %g %g %g %g of %u in %g:", c->share, c->temperature, c->kappa,
+               c->epsilon, c->pool, c->log_normaliser);
+    for (uint32_t i = 0; i < c->n; i++)
+        buf_printf(out, " %u:%g:%g", c->item[i], (double)c->score[i],
+                   c->uncertainty ? (double)c->uncertainty[i] : 0.0);
+}
+
 static int dump_slate(void *out, const struct store_slate *s)
 {
     buf_printf(out, "slate %s %lld %d %llu %s", s->id, (long long)s->ts_us, (int)s->user,
@@ -140,6 +151,9 @@ static int dump_slate(void *out, const struct store_slate *s)
     for (uint32_t i = 0; i < s->n; i++)
         buf_printf(out, " %u:%g", s->items[i],
                    s->propensities ? (double)s->propensities[i] : 1.0);
+    if (s->after_event)
+        buf_printf(out, " after %llu", (unsigned long long)s->after_event);
+    dump_choice(out, s->choice);
     buf_puts(out, "\n");
     return 0;
 }
@@ -195,7 +209,7 @@ static char *dump(const struct store_backend *ops, struct store *s)
     ok(ops->scan_types(s, dump_name, &out, &err));
     ok(ops->scan_items(s, dump_item, &out, &err));
     ok(ops->scan_events(s, 0, dump_event, &out, &err));
-    ok(ops->scan_slates(s, dump_slate, &out, &err));
+    ok(ops->scan_slates(s, 0, dump_slate, &out, &err));
     ok(ops->get_fact(s, "clock", fact, sizeof(fact), &err));
     ok(ops->counts(s, &n, &err));
     buf_printf(&out, "clock %s counts %llu %llu %llu %llu last %llu\n", fact,
@@ -284,6 +298,118 @@ static const char filled[] = "name 0 ann\nname 1 bob\nname 0 impression\nname 1 
                              "slate r2 6 -1 0 - 1:1\n"
                              "slate r3 7 0 0 -\n"
                              "clock 1 counts 2 2 2 3 last 2\n";
+
+/* ---- lists that were drawn ---- */
+
+static int count_event(void *n, const struct event *e)
+{
+    (void)e;
+    ++*(uint64_t *)n;
+    return 0;
+}
+
+static void append_drawn(struct fixture *f, const char *id, bool unsure)
+{
+    static const uint32_t shown[] = {1, 0}, item[] = {0, 1, 7};
+    static const float p[] = {0.5f, 0.25f}, score[] = {3, 2.5f, -1};
+    static const float uncertainty[] = {0.5f, 0, 0.125f};
+    const struct store_choice c = {.share = 0.25,
+                                   .temperature = 0.5,
+                                   .kappa = 1.5,
+                                   .epsilon = 0.02,
+                                   .log_normaliser = 4.5,
+                                   .pool = 70,
+                                   .n = 3,
+                                   .item = item,
+                                   .score = score,
+                                   .uncertainty = unsure ? uncertainty : NULL};
+    const struct store_slate slate = {.id = id,
+                                      .ts_us = 8,
+                                      .user = 1,
+                                      .n = 2,
+                                      .items = shown,
+                                      .propensities = p,
+                                      .after_event = 2,
+                                      .choice = &c};
+    ok(f->ops->append_slate(f->store, &slate, &err));
+}
+
+#define DRAWN        " drawn 0.25 0.5 1.5 0.02 of 70 in 4.5: 0:3:0 1:2.5:0 7:-1:0"
+#define DRAWN_UNSURE " drawn 0.25 0.5 1.5 0.02 of 70 in 4.5: 0:3:0.5 1:2.5:0 7:-1:0.125"
+
+static void assert_slates(struct fixture *f, uint64_t after, const char *want)
+{
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    ok(f->ops->scan_slates(f->store, after, dump_slate, &out, &err));
+    assert_string_equal(out.data, want);
+    buf_release(&out);
+}
+
+static void test_store__keeps_how_a_list_was_drawn(void **state)
+{
+    struct fixture *f = *state;
+    const struct store_slate plain = {.id = "plain", .ts_us = 9, .user = NAMES_NONE};
+    struct store_counts n;
+    begin(f);
+    append_drawn(f, "a", true);
+    append_drawn(f, "b", false);
+    ok(f->ops->append_slate(f->store, &plain, &err)); /* nothing of the one before */
+    commit(f);
+    assert_slates(f, 0,
+                  "slate a 8 1 0 - 1:0.5 0:0.25 after 2" DRAWN_UNSURE "\n"
+                  "slate b 8 1 0 - 1:0.5 0:0.25 after 2" DRAWN "\n"
+                  "slate plain 9 -1 0 -\n");
+    assert_slates(f, 1,
+                  "slate b 8 1 0 - 1:0.5 0:0.25 after 2" DRAWN "\n"
+                  "slate plain 9 -1 0 -\n");
+    assert_slates(f, 3, "");
+    begin(f);
+    append_drawn(f, "gone", true);
+    f->ops->rollback(f->store);
+    begin(f);
+    append_drawn(f, "c", true);
+    commit(f);
+    assert_slates(f, 3, "slate c 8 1 0 - 1:0.5 0:0.25 after 2" DRAWN_UNSURE "\n");
+    ok(f->ops->counts(f->store, &n, &err));
+    assert_int_equal(n.last_slate, 4);
+}
+
+struct nested {
+    struct fixture *f;
+    struct buf *out;
+};
+
+/* The events up to the slate's, as whoever replays both asks for them. */
+static int dump_with_events(void *cookie, const struct store_slate *s)
+{
+    const struct nested *n = cookie;
+    uint64_t events = 0;
+    ok(n->f->ops->scan_events(n->f->store, s->after_event - 1, count_event, &events,
+                              &err));
+    buf_printf(n->out, "%llu:%s:%llu ", (unsigned long long)s->seq, s->id,
+               (unsigned long long)events);
+    return 0;
+}
+
+static void test_store__events_may_be_scanned_beside_slates(void **state)
+{
+    struct fixture *f = *state;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    begin(f);
+    append(f, 1, 0, 0);
+    append(f, 2, 0, 0);
+    append_drawn(f, "a", true);
+    append(f, 3, 0, 0);
+    append_drawn(f, "b", true);
+    append(f, 4, 0, 0);
+    commit(f);
+    ok(f->ops->scan_slates(f->store, 0, dump_with_events,
+                           &(struct nested){.f = f, .out = &out}, &err));
+    assert_string_equal(out.data, "1:a:3 2:b:3 ");
+    buf_release(&out);
+}
 
 /* Put into the present transaction; every number tells whose and where it is. */
 static void put_vectors(struct fixture *f, const char *name, uint32_t dim,
@@ -567,8 +693,16 @@ static void random_step(struct rng *r, const struct store_backend *ops, struct s
         e.session = id & 8 ? text : NULL;
         ok(ops->append_event(s, &e, &err));
     } else if (what < 85) {
-        const struct store_slate slate = {
-            .id = text, .user = id & 1 ? NAMES_NONE : id, .n = 1, .items = &id};
+        static const float one = 1;
+        const struct store_choice c = {
+            .pool = id, .n = 1, .item = &id, .score = &one, .log_normaliser = NAN};
+        const struct store_slate slate = {.id = text,
+                                          .user = id & 1 ? NAMES_NONE : id,
+                                          .n = 1,
+                                          .items = &id,
+                                          .propensities = &one,
+                                          .after_event = *seq,
+                                          .choice = id & 2 ? &c : NULL};
         ok(ops->append_slate(s, &slate, &err));
     } else if (what < 95) {
         ok(ops->add_event_id(s, id, &seen, &err));
@@ -739,11 +873,21 @@ static void execute(const char *path, const char *sql)
     sqlite3_close(db);
 }
 
-/* What an older program left: the same without the tables for vectors. */
+/* What an older program left: the same without vectors and choices. */
 static void make_version_1(struct fixture *f)
 {
     f->ops->close(f->store);
     execute(f->path,
+            "ALTER TABLE slates DROP COLUMN after_event;"
+            "ALTER TABLE slates DROP COLUMN share;"
+            "ALTER TABLE slates DROP COLUMN temperature;"
+            "ALTER TABLE slates DROP COLUMN kappa;"
+            "ALTER TABLE slates DROP COLUMN epsilon;"
+            "ALTER TABLE slates DROP COLUMN log_normaliser;"
+            "ALTER TABLE slates DROP COLUMN pool;"
+            "ALTER TABLE slates DROP COLUMN candidates;"
+            "ALTER TABLE slates DROP COLUMN scores;"
+            "ALTER TABLE slates DROP COLUMN uncertainties;"
             "DROP TABLE vectors; DROP TABLE modalities; PRAGMA user_version = 1");
 }
 
@@ -764,7 +908,9 @@ static void test_store_sqlite__an_older_database_is_brought_up_to_date(void **st
     assert_dump(f, filled);
     begin(f);
     put_vectors(f, "text", 1, item, 1);
+    append_drawn(f, "r4", false);
     commit(f);
+    assert_slates(f, 3, "slate r4 8 1 0 - 1:0.5 0:0.25 after 2" DRAWN "\n");
     assert_vectors(f, "modality text 1 1.5\nvector 1 1\n");
     f->ops->close(f->store);
     f->store = open_at(f->ops, f->path); /* once is enough */
@@ -781,11 +927,11 @@ static void test_store_sqlite__other_versions_are_refused(void **state)
     char other[128];
     const struct store_options o = {.path = f->path, .create = true};
     f->ops->close(f->store);
-    execute(f->path, "PRAGMA user_version = 3");
+    execute(f->path, "PRAGMA user_version = 4");
     assert_int_equal(f->ops->open(&s, &o, &err), PENCHANT_EVERSION);
     execute(f->path, "PRAGMA user_version = -1");
     assert_int_equal(f->ops->open(&s, &o, &err), PENCHANT_ECORRUPT);
-    execute(f->path, "PRAGMA user_version = 2");
+    execute(f->path, "PRAGMA user_version = 3");
     f->store = open_at(f->ops, f->path);
 
     snprintf(other, sizeof(other), "%s.other", f->path);
@@ -821,13 +967,6 @@ static void overwrite(const char *path, off_t from, off_t step)
     for (off_t at = from; at < st.st_size; at += step)
         assert_int_equal(pwrite(fd, junk, sizeof(junk), at), (ssize_t)sizeof(junk));
     close(fd);
-}
-
-static int count_event(void *n, const struct event *e)
-{
-    (void)e;
-    ++*(uint64_t *)n;
-    return 0;
 }
 
 static void test_store_sqlite__a_damaged_file_is_told(void **state)
@@ -966,6 +1105,8 @@ int main(void)
         BOTH(test_store__knows_event_ids_again),
         BOTH(test_store__facts_are_replaced_and_removed),
         BOTH(test_store__a_scan_starts_and_stops_where_asked),
+        BOTH(test_store__keeps_how_a_list_was_drawn),
+        BOTH(test_store__events_may_be_scanned_beside_slates),
         BOTH(test_store__erases_users),
         BOTH(test_store__drops_events_of_its_transaction),
         BOTH(test_store__holds_the_largest_values),

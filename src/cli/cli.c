@@ -140,6 +140,8 @@ static void list_json(struct buf *b, struct penchant *p, const struct penchant_l
         json_begin_object(&w);
         json_key_string(&w, "item_id", list->items[i].item_id);
         json_key_double(&w, "score", list->items[i].score, 9);
+        if (list->drawn)
+            json_key_double(&w, "propensity", list->items[i].propensity, 9);
         if (penchant_get_item(p, list->items[i].item_id, &item, NULL) == 0 && item->title)
             json_key_string(&w, "title", item->title);
         penchant_item_free(item);

@@ -41,6 +41,16 @@ int cmd_recommend(int argc, char **argv)
          "where it will be shown; logged with the list"},
         {"explain", 0, CLI_FLAG, &r.explain, NULL, NULL, 0, 0,
          "say how likely each item is and what each source contributes"},
+        {"explore", 0, CLI_DOUBLE, &r.explore, "SHARE", "as configured", 0, 1,
+         "the share of lists that are drawn; 0: the ranking"},
+        {"temperature", 0, CLI_DOUBLE, &r.temperature, "T", "as configured", 0, 1e6,
+         "of the draw, in units of the scores"},
+        {"kappa", 0, CLI_DOUBLE, &r.kappa, "K", "as configured", 0, 1e6,
+         "how much more is drawn what little is known of"},
+        {"epsilon", 0, CLI_DOUBLE, &r.epsilon, "E", "as configured", 0, 1,
+         "how much of every slot's draw is uniform"},
+        {"seed", 0, CLI_U64, &r.seed, "S", "any", 0, 0,
+         "the same one draws the same list again"},
         CLI_JSON(&json),
     };
     const struct cli_spec spec = {

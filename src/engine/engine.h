@@ -14,7 +14,9 @@
  *   engine_vectors.c modalities.c  imported vectors: into the store, in memory
  *   snapshot.c         the model in use
  *   shop_content.c     what the items say of themselves; describe.c, shop_content_bulk.c
- *   lists.c            what to show: want.c for whom, shortlist.c what of
+ *   lists.c            what to show: want.c for whom, shortlist.c what of, draw.c by chance
+ *   engine_config.c    what DIR/penchant.conf says
+ *   feedback.c feedback_read.c engine_slates.c  what became of the lists
  *   shop_segments.c    groups of shoppers, kept up; segment_summary.c what they are
  *   engine_train.c engine_evaluate.c  learning and judging, both from lessons.c; resume.c
  *
@@ -43,6 +45,7 @@
 #include "base/status.h"
 #include "behaviour/catalog.h"
 #include "behaviour/event.h"
+#include "engine/engine_config.h"
 #include "evidence/evidence.h"
 #include "interest/user_state.h"
 #include "store/store.h"
@@ -54,6 +57,7 @@ enum {
     ENGINE_PATH_MAX = 4096
 };
 
+struct feedback;      /* feedback.h */
 struct snapshot;      /* snapshot.c */
 struct modalities;    /* modalities.h */
 struct shop_content;  /* shop_content.h */
@@ -65,6 +69,7 @@ struct penchant {
     char *dir; /* NULL: kept nowhere */
     bool read_only;
     size_t state_bytes;
+    struct engine_config config;
     penchant_log_fn *log;
     void *log_cookie;
     pthread_mutex_t log_lock; /* so that `log` is never re-entered */
@@ -84,6 +89,7 @@ struct penchant {
     uint64_t vectors_version;      /* counts up when they change */
 
     struct user_states *states; /* locks itself */
+    struct feedback *feedback;  /* the same; the writer writes */
 
     /* The model in use: engine_snapshot_* are its only users. */
     struct snapshot *snapshot; /* under snapshot_lock; NULL: no model */
@@ -102,6 +108,7 @@ struct penchant {
 
     /* Of the whole log. */
     _Atomic uint64_t events, slates, last_seq;
+    uint64_t last_slate;               /* the number of the newest; the writer's */
     _Atomic int64_t first_us, last_us; /* smallest and largest time; without events the
                                           largest and smallest number */
     atomic_bool live;                  /* an event that was not imported has come in */

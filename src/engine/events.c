@@ -70,7 +70,8 @@ struct submission {
     void *cookie;
     size_t n;
     struct penchant_event *event; /* (n) */
-    struct event *numbered;       /* (accepted.accepted) with query and text alone */
+    struct event *numbered;       /* (accepted.accepted); of the texts query, text and
+                                     recommendation alone */
     struct penchant_accepted accepted;
     char *texts;
 };
@@ -174,7 +175,7 @@ static int write_events(struct penchant *p, struct transaction *t, struct work *
             status = engine_append_event(p, t, e, err);
         s->accepted.accepted += !seen;
         s->accepted.duplicates += seen;
-        e->session = e->recommendation = e->extra = NULL;
+        e->session = e->extra = NULL; /* the other texts live in the submission */
     }
     s->accepted.last_seq = t->last_seq;
     return status;

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "behaviour/check.h"
+#include "engine/draw.h"
 #include "engine/explain.h"
 #include "engine/shop_content.h"
 #include "engine/shortlist.h"
@@ -29,7 +30,12 @@ enum { MOST_EXCLUDED = 100000 };
 
 void penchant_request_default(struct penchant_request *r)
 {
-    *r = (struct penchant_request){.k = 10, .sources = "all"};
+    *r = (struct penchant_request){.k = 10,
+                                   .sources = "all",
+                                   .explore = NAN,
+                                   .temperature = NAN,
+                                   .kappa = NAN,
+                                   .epsilon = NAN};
 }
 
 /* ---- making a list out ---- */
@@ -60,6 +66,7 @@ static int list_new(struct penchant_list **out, const struct penchant *p,
         list->items[i] =
             (struct penchant_scored){.item_id = text,
                                      .score = hit[i].score,
+                                     .propensity = 1,
                                      .probability = x ? x->probability[i] : 0,
                                      .n_evidence = each,
                                      .evidence = each ? evidence + i * each : NULL};
@@ -96,9 +103,13 @@ static void make_id(char id[PENCHANT_RECOMMENDATION_ID + 1])
 /* What was shown to whom goes to the log; a read-only shop has none. */
 static int log_slate(struct penchant *p, struct penchant_list *list,
                      const struct topk_hit *hit, uint32_t user, const char *placement,
-                     uint64_t version, struct penchant_error *err)
+                     uint64_t version, const struct draw *drawn,
+                     struct penchant_error *err)
 {
     p->requests++;
+    list->drawn = drawn && drawn->propensity;
+    for (size_t i = 0; list->drawn && i < list->n; i++)
+        list->items[i].propensity = (double)drawn->propensity[i];
     if (p->read_only || list->n == 0)
         return PENCHANT_OK;
     uint32_t *item = malloc(list->n * sizeof *item);
@@ -113,7 +124,10 @@ static int log_slate(struct penchant *p, struct penchant_list *list,
                                       .n = (uint32_t)list->n,
                                       .items = item,
                                       .model_version = version,
-                                      .placement = placement};
+                                      .placement = placement,
+                                      .propensities =
+                                          list->drawn ? drawn->propensity : NULL,
+                                      .choice = list->drawn ? &drawn->choice : NULL};
     if (!list->recommendation_id[0] || !engine_submit_slate(p, &slate))
         list->recommendation_id[0] = 0;
     free(item);
@@ -212,13 +226,15 @@ static int64_t choose_items(struct penchant *p, const struct penchant_request *r
 /* The list of a user whose wants are known. */
 static int choose(struct penchant *p, const struct snapshot *s,
                   const struct penchant_request *r, const struct want *w, uint32_t mask,
-                  int64_t now_us, struct penchant_list **out, struct penchant_error *err)
+                  struct draw *draw, int64_t now_us, struct penchant_list **out,
+                  struct penchant_error *err)
 {
     struct blend_terms terms;
     struct explanation why = {0};
     struct evidence_sums sums = {0};
-    struct topk_hit *hit = malloc(r->k * sizeof *hit);
-    struct shortlist_best best = {.hit = hit, .k = (uint32_t)r->k};
+    const uint32_t pool = draw_pool(draw, r->k);
+    struct topk_hit *hit = malloc(pool * sizeof *hit);
+    struct shortlist_best best = {.hit = hit, .k = pool, .enough = (uint32_t)r->k};
     struct evidence_query q = {.user = w->user,
                                .recent = w->item,
                                .recent_type = w->type,
@@ -239,6 +255,7 @@ static int choose(struct penchant *p, const struct snapshot *s,
         want_words_ask(&words, &q);
         shortlist_balance(p, s, mask, &q, &terms);
         n = choose_items(p, r, w, &q, &terms, &best);
+        n = n > 0 ? draw_list(draw, p, hit, (size_t)n, r->k) : n;
     }
     if (n > 0 && r->explain && explanation_init(&why, p, &q, &terms, &best, (size_t)n))
         n = PENCHANT_ENOMEM;
@@ -247,7 +264,8 @@ static int choose(struct penchant *p, const struct snapshot *s,
     pthread_rwlock_unlock(&p->lock);
     explanation_release(&why);
     if (!rc)
-        rc = log_slate(p, *out, hit, w->user, r->placement, s ? s->version : 0, err);
+        rc =
+            log_slate(p, *out, hit, w->user, r->placement, s ? s->version : 0, draw, err);
     evidence_sums_release(&sums);
     want_words_release(&words);
     free(hit);
@@ -259,16 +277,20 @@ int penchant_recommend(struct penchant *p, const struct penchant_request *r,
 {
     uint32_t mask;
     struct want want;
+    struct draw draw;
     *out = NULL;
     int rc = check_request(r, &mask, err);
+    if (!rc)
+        rc = draw_init(&draw, p, r, err);
     if (rc)
         return rc;
     struct snapshot *s = engine_snapshot_acquire(p);
     const int64_t now_us = r->now_us ? r->now_us : engine_now(p);
     rc = want_init(&want, p, s, r, now_us, err);
     if (!rc) {
-        rc = choose(p, s, r, &want, mask, now_us, out, err);
+        rc = choose(p, s, r, &want, mask, &draw, now_us, out, err);
         want_release(&want);
+        draw_release(&draw);
     }
     engine_snapshot_release(p, s);
     return give(rc, out);
@@ -397,7 +419,8 @@ int penchant_similar(struct penchant *p, const char *item_id, size_t k,
     }
     pthread_rwlock_unlock(&p->lock);
     if (!rc)
-        rc = log_slate(p, *out, hit, NAMES_NONE, "similar", s ? s->version : 0, err);
+        rc =
+            log_slate(p, *out, hit, NAMES_NONE, "similar", s ? s->version : 0, NULL, err);
     engine_snapshot_release(p, s);
     free(vector);
     free(hit);
@@ -435,7 +458,7 @@ int penchant_popular(struct penchant *p, size_t k, const char *category,
     rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, NULL, err);
     pthread_rwlock_unlock(&p->lock);
     if (!rc)
-        rc = log_slate(p, *out, hit, NAMES_NONE, "popular", 0, err);
+        rc = log_slate(p, *out, hit, NAMES_NONE, "popular", 0, NULL, err);
     shortlist_filter_release(&filter);
     free(hit);
     return give(rc, out);

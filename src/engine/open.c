@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/timing.h"
 #include "engine/engine.h"
+#include "engine/feedback.h"
 #include "engine/modalities.h"
 #include "engine/shop_content.h"
 #include "engine/shop_segments.h"
@@ -124,6 +125,7 @@ static struct penchant *new_shop(const struct penchant_options *o)
     p->first_us = INT64_MAX;
     p->last_us = INT64_MIN;
     p->read_only = o->read_only;
+    engine_config_default(&p->config);
     p->state_bytes = o->state_mb << 20;
     p->log = o->log;
     p->log_cookie = o->log_cookie;
@@ -167,6 +169,19 @@ static int open_store(struct penchant *p, const struct penchant_options *o,
     return status == PENCHANT_OK ? ops->open(&p->store, &so, err) : status;
 }
 
+/* The configuration, and what stands on it. */
+static int configure(struct penchant *p, struct penchant_error *err)
+{
+    char path[ENGINE_PATH_MAX];
+    int status = p->dir ? engine_path(p, "penchant.conf", path, err) : PENCHANT_OK;
+    if (status == PENCHANT_OK && p->dir)
+        status = engine_config_read(&p->config, path, err);
+    if (status != PENCHANT_OK)
+        return status;
+    p->feedback = feedback_new(&p->config.rewards, FEEDBACK_SLATES, FEEDBACK_SLOTS);
+    return p->feedback ? PENCHANT_OK : error_memory(err);
+}
+
 static int start_threads(struct penchant *p, struct penchant_error *err)
 {
     int status = p->read_only ? PENCHANT_OK : writer_start(p, err);
@@ -184,6 +199,8 @@ int penchant_open(struct penchant **out, const struct penchant_options *o,
     *out = NULL;
     struct penchant *p = new_shop(o);
     int status = p ? open_store(p, o, &why) : error_memory(&why);
+    if (status == PENCHANT_OK)
+        status = configure(p, &why);
     if (status == PENCHANT_OK)
         status = engine_load(p, &why);
     if (status == PENCHANT_OK)
@@ -217,6 +234,7 @@ void penchant_close(struct penchant **out)
         p->store->ops->close(p->store);
     files_unlock(p->lock_fd);
     user_states_free(p->states);
+    feedback_free(p->feedback);
     engine_segments_close(p);
     engine_snapshot_close(p);
     shop_content_free(p->content);

@@ -4,6 +4,7 @@
 
 #include "behaviour/extra.h"
 #include "engine/engine.h"
+#include "engine/feedback.h"
 #include "engine/shop_segments.h"
 
 /* ---- one event ---- */
@@ -35,6 +36,8 @@ int engine_apply(struct penchant *p, const struct event *e)
     int status = user_states_apply(p->states, e, &cancelled);
     if (status == PENCHANT_OK)
         status = engine_segments_apply(p, e);
+    if (status == PENCHANT_OK)
+        status = feedback_event(p->feedback, e, names_text(&p->types, e->type));
     if (e->ts_us < p->first_us)
         p->first_us = e->ts_us;
     if (e->ts_us > p->last_us)
@@ -112,6 +115,25 @@ static int replay_words(const struct replay *r, const struct event *row)
     return status;
 }
 
+static int replay_slate(void *cookie, const struct store_slate *s)
+{
+    const struct replay *r = cookie;
+    return feedback_slate(r->p->feedback, s) ? error_memory(r->err) : PENCHANT_OK;
+}
+
+/* The newest lists; they wait in the joiner for the events that follow them. */
+static int replay_slates(struct replay *r)
+{
+    struct store *store = r->p->store;
+    struct store_counts counts;
+    const int status = store->ops->counts(store, &counts, r->err);
+    if (status != PENCHANT_OK)
+        return status;
+    const uint64_t n = counts.last_slate;
+    return store->ops->scan_slates(store, n > FEEDBACK_SLATES ? n - FEEDBACK_SLATES : 0,
+                                   replay_slate, r, r->err);
+}
+
 static int replay_event(void *cookie, const struct event *e)
 {
     const struct replay *r = cookie;
@@ -173,11 +195,13 @@ static int replay_all(struct penchant *p, struct penchant_error *err)
         (status = ops->scan_types(p->store, replay_type, &r, err)) != PENCHANT_OK ||
         (status = ops->scan_items(p->store, replay_item, &r, err)) != PENCHANT_OK ||
         (status = engine_read_vectors(p, err)) != PENCHANT_OK ||
+        (status = replay_slates(&r)) != PENCHANT_OK ||
         (status = engine_replay_events(p, 0, err)) != PENCHANT_OK ||
         (status = ops->counts(p->store, &counts, err)) != PENCHANT_OK)
         return status;
     p->last_seq = counts.last_seq;
     p->slates = counts.slates;
+    p->last_slate = counts.last_slate;
     return PENCHANT_OK;
 }
 

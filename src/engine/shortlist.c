@@ -193,7 +193,7 @@ int64_t shortlist(struct penchant *p, struct evidence_query *q,
                   const struct blend_terms *t, const struct shortlist_filter *f,
                   struct shortlist_best *best)
 {
-    const uint32_t k = best->k;
+    const uint32_t k = best->enough ? best->enough : best->k;
     if (q->n_items == 0 || k == 0 || (f->in_category && f->category == NAMES_NONE))
         return 0;
     const size_t spare = f->excluded.n < MOST_SPARE ? f->excluded.n : MOST_SPARE;

@@ -37,6 +37,8 @@ void shortlist_balance(struct penchant *p, const struct snapshot *s, uint32_t ma
 struct shortlist_best {
     struct topk_hit *hit; /* (k) the caller's, filled best first */
     uint32_t k;
+    uint32_t
+        enough; /* when this many are found, at most k, no more are looked for; 0: k */
     double log_sum; /* logarithm of the sum of exp(score) over all candidates */
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "engine/feedback.h"
 #include "engine/shop_segments.h"
 
 enum { SHOWN_EVENTS = 50 };
@@ -103,6 +104,7 @@ static int erase_alone(struct penchant *p, struct work *w, struct penchant_error
     writer_drop_slates(p, user); /* now that nobody can find the user any more */
     user_states_erase(p->states, user);
     engine_segments_erase(p, user);
+    feedback_erase_user(p->feedback, user);
     p->events = counts.events;
     p->slates = counts.slates;
     return PENCHANT_OK;

@@ -11,6 +11,7 @@
 
 #include "base/timing.h"
 #include "engine/engine.h"
+#include "engine/feedback.h"
 
 enum { GROUP_EVENTS = 1000, SLATE_WAIT_MS = 100, EXTRA_MAX = 1 << 16 };
 
@@ -128,11 +129,29 @@ static void *place(char **at, const void *bytes, size_t n)
     return here;
 }
 
+/* A copy of how a list was drawn; 0 bytes for NULL. */
+static size_t choice_bytes(const struct store_choice *c)
+{
+    return c ? sizeof(*c) + 3 * (c->n * sizeof(uint32_t) + 8) : 0;
+}
+
+static const struct store_choice *copy_choice(char **at, const struct store_choice *c)
+{
+    struct store_choice *copy = place(at, c, sizeof(*c));
+    if (!copy)
+        return NULL;
+    copy->item = place(at, c->item, c->n * sizeof(uint32_t));
+    copy->score = place(at, c->score, c->n * sizeof(float));
+    copy->uncertainty = place(at, c->uncertainty, c->n * sizeof(float));
+    return copy;
+}
+
 static struct pending_slate *copy_slate(const struct store_slate *slate)
 {
     const size_t id = strlen(slate->id) + 1, rows = slate->n * sizeof(uint32_t);
     const size_t placement = slate->placement ? strlen(slate->placement) + 1 : 0;
-    struct pending_slate *s = malloc(sizeof(*s) + id + 2 * rows + placement + 32);
+    struct pending_slate *s =
+        malloc(sizeof(*s) + id + 2 * rows + placement + 32 + choice_bytes(slate->choice));
     if (!s)
         return NULL;
     char *at = (char *)(s + 1);
@@ -141,6 +160,7 @@ static struct pending_slate *copy_slate(const struct store_slate *slate)
     s->slate.propensities = place(&at, slate->propensities, rows);
     s->slate.id = place(&at, slate->id, id);
     s->slate.placement = place(&at, slate->placement, placement);
+    s->slate.choice = copy_choice(&at, slate->choice);
     return s;
 }
 
@@ -253,11 +273,18 @@ struct outcome {
     struct penchant_error err;
 };
 
-/* Inside the transaction: every work, then the slates. */
+/* Inside the transaction: the slates, then every work, so that what follows a list stands
+   after it in the log. */
 static int write_all(struct penchant *p, struct work *works, struct outcome *outcome,
-                     const struct pending_slate *slates, struct penchant_error *err)
+                     struct pending_slate *slates, struct penchant_error *err)
 {
     int status = PENCHANT_OK;
+    uint64_t seq = p->last_slate;
+    for (struct pending_slate *s = slates; s && status == PENCHANT_OK; s = s->next) {
+        s->slate.seq = ++seq;
+        s->slate.after_event = writer_transaction(p)->last_seq;
+        status = p->store->ops->append_slate(p->store, &s->slate, err);
+    }
     for (struct work *w = works; w && status == PENCHANT_OK; w = w->next, outcome++) {
         outcome->status =
             w->write(p, writer_transaction(p), w, &outcome->rejected, &outcome->err);
@@ -266,13 +293,11 @@ static int write_all(struct penchant *p, struct work *works, struct outcome *out
             status = outcome->status;
         }
     }
-    for (const struct pending_slate *s = slates; s && status == PENCHANT_OK; s = s->next)
-        status = p->store->ops->append_slate(p->store, &s->slate, err);
     return status;
 }
 
 static int write_group(struct penchant *p, struct work *works, struct outcome *outcome,
-                       const struct pending_slate *slates, struct penchant_error *err)
+                       struct pending_slate *slates, struct penchant_error *err)
 {
     int status = writer_begin(p, err);
     if (status != PENCHANT_OK)
@@ -284,8 +309,12 @@ static int write_group(struct penchant *p, struct work *works, struct outcome *o
     }
     if ((status = writer_commit(p, err)) != PENCHANT_OK)
         return status;
-    for (const struct pending_slate *s = slates; s; s = s->next)
+    for (const struct pending_slate *s = slates; s && status == PENCHANT_OK;
+         s = s->next) {
         p->slates++;
+        p->last_slate = s->slate.seq;
+        status = feedback_slate(p->feedback, &s->slate);
+    }
     for (struct work *w = works; w && status == PENCHANT_OK; w = w->next, outcome++)
         if (!outcome->rejected && w->apply)
             status = w->apply(p, w);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lists: for a user or a session, what goes with an item, what is popular. */
+#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,9 @@
 #include "server/server_state.h"
 
 enum { SCORE_DIGITS = 9, MAX_EXCLUDE = 10000, MAX_SESSION = 1000 };
+
+/* Whole numbers up to here are the same in every JSON reader. */
+#define MAX_SEED (UINT64_C(1) << 53)
 
 static void answer_list(struct request *r, struct penchant_list *list)
 {
@@ -23,6 +28,8 @@ static void answer_list(struct request *r, struct penchant_list *list)
         json_begin_object(&w);
         json_key_string(&w, "item_id", list->items[i].item_id);
         json_key_double(&w, "score", list->items[i].score, SCORE_DIGITS);
+        if (list->drawn)
+            json_key_double(&w, "propensity", list->items[i].propensity, SCORE_DIGITS);
         if (list->items[i].evidence)
             explanation_json(&w, &list->items[i]);
         json_end_object(&w);
@@ -56,17 +63,53 @@ static bool flag_param(struct request *r, const char *name, bool *out)
     return false;
 }
 
+/* A number; false after a 400. */
+static bool number_param(struct request *r, const char *name, double *out)
+{
+    const char *s = request_param(r, name);
+    char *end;
+    if (!s)
+        return true;
+    *out = strtod(s, &end);
+    if (end != s && !*end && isfinite(*out))
+        return true;
+    request_fault(r, 0, 0, name, "must be a number");
+    request_problem(r, 400, "query parameter %s: must be a number", name);
+    return false;
+}
+
+static bool seed_param(struct request *r, uint64_t *out)
+{
+    const char *s = request_param(r, "seed");
+    char *end;
+    if (!s)
+        return true;
+    errno = 0;
+    *out = strtoull(s, &end, 10);
+    if (*s >= '0' && *s <= '9' && !*end && !errno && *out >= 1 && *out <= MAX_SEED)
+        return true;
+    request_fault(r, 0, 0, "seed", "must be a whole number from 1 to 2^53");
+    request_problem(r, 400,
+                    "query parameter seed: must be a whole number from 1 to 2^53");
+    return false;
+}
+
 void route_recommend_get(struct request *r)
 {
     static const char *const known[] = {
         "user_id",           "k",       "exclude", "category", "placement",
-        "exclude_purchased", "sources", "query",   "explain",  NULL};
+        "exclude_purchased", "sources", "query",   "explain",  "explore",
+        "temperature",       "kappa",   "epsilon", "seed",     NULL};
     struct penchant_request ask;
     const char *exclude[URL_MAX_PARAMS];
     penchant_request_default(&ask);
     if (!request_known(r, known, "exclude") || !request_k(r, &ask.k) ||
         !flag_param(r, "exclude_purchased", &ask.exclude_purchased) ||
-        !flag_param(r, "explain", &ask.explain))
+        !flag_param(r, "explain", &ask.explain) ||
+        !number_param(r, "explore", &ask.explore) ||
+        !number_param(r, "temperature", &ask.temperature) ||
+        !number_param(r, "kappa", &ask.kappa) ||
+        !number_param(r, "epsilon", &ask.epsilon) || !seed_param(r, &ask.seed))
         return;
     ask.user_id = request_param(r, "user_id");
     ask.category = request_param(r, "category");
@@ -138,6 +181,16 @@ static int wish_field(struct wish *wish, const char *key, const json_t *value,
         return parse_string(value, key, &ask->placement, err);
     if (!strcmp(key, "query"))
         return parse_string(value, key, &ask->query, err);
+    if (!strcmp(key, "explore"))
+        return parse_number(value, key, &ask->explore, err);
+    if (!strcmp(key, "temperature"))
+        return parse_number(value, key, &ask->temperature, err);
+    if (!strcmp(key, "kappa"))
+        return parse_number(value, key, &ask->kappa, err);
+    if (!strcmp(key, "epsilon"))
+        return parse_number(value, key, &ask->epsilon, err);
+    if (!strcmp(key, "seed"))
+        return parse_count(value, key, MAX_SEED, &ask->seed, err);
     return error_field(err, PENCHANT_EINVALID, 0, key, "%.48s is not a field here", key);
 }
 

@@ -15,6 +15,7 @@ const struct route routes[] = {
     {"GET", "/v1/items/{item_id}", route_get_item, false},
     {"PUT", "/v1/items/{item_id}", route_put_item, false},
     {"DELETE", "/v1/items/{item_id}", route_delete_item, false},
+    {"GET", "/v1/slates/{recommendation_id}", route_slate, false},
     {"GET", "/v1/users/{user_id}/interests", route_interests, false},
     {"GET", "/v1/users/{user_id}/next", route_next, false},
     {"GET", "/v1/users/{user_id}", route_get_user, false},

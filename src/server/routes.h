@@ -29,6 +29,7 @@ const struct route *routes_find(const struct url *u, const char *method, char al
 route_fn route_add_events;                                          /* events_route.c */
 route_fn route_recommend_get, route_recommend_post;                 /* lists_route.c */
 route_fn route_similar, route_popular;                              /* lists_route.c */
+route_fn route_slate;                                               /* slates_route.c */
 route_fn route_get_item, route_put_item, route_delete_item;         /* items_route.c */
 route_fn route_get_user, route_delete_user;                         /* users_route.c */
 route_fn route_interests, route_next;                               /* users_route.c */

@@ -22,15 +22,31 @@
 
 struct store;
 
+/* How a list was drawn (policy/explore.h), so that its propensities can be told again. */
+struct store_choice {
+    double share, temperature, kappa, epsilon;
+    double log_normaliser;    /* of all that it was drawn from; NaN: temperature 0 */
+    uint32_t pool;            /* how many these were */
+    uint32_t n;               /* the best of them and those that were shown; at least 1 */
+    const uint32_t *item;     /* (n) */
+    const float *score;       /* (n) */
+    const float *uncertainty; /* (n), or NULL: all 0 */
+};
+
 struct store_slate {
+    uint64_t seq;   /* 1, 2, .. in order; given by append_slate() */
     const char *id; /* recommendation_id */
+    uint64_t
+        after_event; /* the last event of the log when it was taken into it; 0 when an
+                             older program wrote it */
     int64_t ts_us;
     uint32_t user; /* NAMES_NONE: unknown visitor */
     uint32_t n;
     const uint32_t *items;     /* (n) best first */
     const float *propensities; /* (n), or NULL: chosen deterministically, all 1 */
     uint64_t model_version;
-    const char *placement; /* NULL: none */
+    const char *placement;             /* NULL: none */
+    const struct store_choice *choice; /* NULL: it is the ranking */
 };
 
 struct store_item {
@@ -63,8 +79,9 @@ struct store_options {
 /* Erased users are not counted, deleted items are. Cheap: nothing is scanned. */
 struct store_counts {
     uint64_t events, users, items, slates;
-    uint64_t last_seq; /* the number of the last event that was ever appended */
-    uint64_t bytes;    /* on disk */
+    uint64_t last_seq;   /* the number of the last event that was ever appended */
+    uint64_t last_slate; /* and of the last slate */
+    uint64_t bytes;      /* on disk */
 };
 
 /* One row per implementation. Functions return 0 or a negative penchant_status. */
@@ -92,6 +109,7 @@ struct store_backend {
     /* Remembers an event_id's hash; *seen tells that it was there. */
     int (*add_event_id)(struct store *s, uint64_t hash, bool *seen,
                         struct penchant_error *err);
+    /* Its seq is the last one's plus 1, whatever it says. */
     int (*append_slate)(struct store *s, const struct store_slate *slate,
                         struct penchant_error *err);
     /* Facts by name: "clock" = "0" | "1", .. value NULL removes. Names that begin with
@@ -118,8 +136,9 @@ struct store_backend {
                       struct penchant_error *err);
     int (*scan_events)(struct store *s, uint64_t after_seq, store_event_fn *fn,
                        void *cookie, struct penchant_error *err);
-    int (*scan_slates)(struct store *s, store_slate_fn *fn, void *cookie,
-                       struct penchant_error *err);
+    /* Those after `after_seq`. The callback may scan events meanwhile. */
+    int (*scan_slates)(struct store *s, uint64_t after_seq, store_slate_fn *fn,
+                       void *cookie, struct penchant_error *err);
     /* In order of name. The store must not be asked for anything else meanwhile. */
     int (*scan_modalities)(struct store *s, store_modality_fn *fn, void *cookie,
                            struct penchant_error *err);

@@ -49,6 +49,7 @@ static int memory_begin(struct store *store, struct penchant_error *err)
     for (enum table_id id = 0; id < TABLES; id++)
         s->table[id].begun = s->table[id].n;
     s->begun_seq = s->last_seq;
+    s->begun_slate = s->last_slate;
     s->writing = true;
     return PENCHANT_OK;
 }
@@ -88,6 +89,7 @@ static void memory_rollback(struct store *store)
     for (enum table_id id = 0; id < TABLES; id++)
         memory_cut(s, id, s->table[id].begun);
     s->last_seq = s->begun_seq;
+    s->last_slate = s->begun_slate;
     index_event_ids(s);
     s->writing = false;
 }
@@ -172,17 +174,34 @@ static int memory_add_event_id(struct store *store, uint64_t hash, bool *seen,
     return status;
 }
 
+static const struct store_choice *copy_choice(const struct store_choice *c,
+                                              bool *complete)
+{
+    struct store_choice *out = c ? memory_copy(c, sizeof(*c), complete) : NULL;
+    if (!out)
+        return NULL;
+    out->item = memory_copy(c->item, c->n * sizeof(uint32_t), complete);
+    out->score = memory_copy(c->score, c->n * sizeof(float), complete);
+    out->uncertainty = memory_copy(c->uncertainty, c->n * sizeof(float), complete);
+    return out;
+}
+
 static int memory_append_slate(struct store *store, const struct store_slate *slate,
                                struct penchant_error *err)
 {
     bool complete = true;
+    struct memory_store *s = (struct memory_store *)store;
     struct store_slate row = *slate;
+    row.seq = s->last_slate + 1;
     row.id = memory_copy_text(slate->id, &complete);
     row.placement = memory_copy_text(slate->placement, &complete);
     row.items = memory_copy(slate->items, slate->n * sizeof(uint32_t), &complete);
     row.propensities =
         memory_copy(slate->propensities, slate->n * sizeof(float), &complete);
-    return memory_add_row((struct memory_store *)store, SLATES, &row, complete, err);
+    row.choice = copy_choice(slate->choice, &complete);
+    const int status = memory_add_row(s, SLATES, &row, complete, err);
+    s->last_slate += status == PENCHANT_OK;
+    return status;
 }
 
 static int memory_put_fact(struct store *store, const char *name, const char *value,
@@ -251,27 +270,41 @@ static int memory_scan_items(struct store *store, store_item_fn *fn, void *cooki
     return answer;
 }
 
+/* The first row of the log past that number. */
+static size_t first_after(struct memory_store *s, uint64_t seq)
+{
+    size_t low = 0, high = s->table[EVENTS].n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (((const struct event *)memory_row(s, EVENTS, middle))->seq > seq)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 static int memory_scan_events(struct store *store, uint64_t after_seq, store_event_fn *fn,
                               void *cookie, struct penchant_error *err)
 {
     struct memory_store *s = (struct memory_store *)store;
     (void)err;
     int answer = 0;
-    for (size_t i = 0; !answer && i < s->table[EVENTS].n; i++) {
-        const struct event *e = memory_row(s, EVENTS, i);
-        answer = e->seq > after_seq ? fn(cookie, e) : 0;
-    }
+    for (size_t i = first_after(s, after_seq); !answer && i < s->table[EVENTS].n; i++)
+        answer = fn(cookie, memory_row(s, EVENTS, i));
     return answer;
 }
 
-static int memory_scan_slates(struct store *store, store_slate_fn *fn, void *cookie,
-                              struct penchant_error *err)
+static int memory_scan_slates(struct store *store, uint64_t after_seq, store_slate_fn *fn,
+                              void *cookie, struct penchant_error *err)
 {
     struct memory_store *s = (struct memory_store *)store;
     (void)err;
     int answer = 0;
-    for (size_t i = 0; !answer && i < s->table[SLATES].n; i++)
-        answer = fn(cookie, memory_row(s, SLATES, i));
+    for (size_t i = 0; !answer && i < s->table[SLATES].n; i++) {
+        const struct store_slate *slate = memory_row(s, SLATES, i);
+        answer = slate->seq > after_seq ? fn(cookie, slate) : 0;
+    }
     return answer;
 }
 
@@ -301,6 +334,7 @@ static int memory_counts(struct store *store, struct store_counts *out,
         .items = count_items(s),
         .slates = s->table[SLATES].n,
         .last_seq = s->last_seq,
+        .last_slate = s->last_slate,
     };
     for (size_t i = 0; i < s->table[USERS].n; i++)
         out->users += **(const char **)memory_row(s, USERS, i) != 0;

@@ -38,6 +38,12 @@ static void release_slate(void *row)
     drop_text(s->placement);
     free((uint32_t *)(uintptr_t)s->items);
     free((float *)(uintptr_t)s->propensities);
+    if (!s->choice)
+        return;
+    free((uint32_t *)(uintptr_t)s->choice->item);
+    free((float *)(uintptr_t)s->choice->score);
+    free((float *)(uintptr_t)s->choice->uncertainty);
+    free((struct store_choice *)(uintptr_t)s->choice);
 }
 
 static void release_fact(void *row)

@@ -51,7 +51,7 @@ struct memory_store {
     struct store base;
     struct table table[TABLES];
     bool writing;
-    uint64_t last_seq, begun_seq;
+    uint64_t last_seq, begun_seq, last_slate, begun_slate;
     uint64_t *seen; /* open addressing over EVENT_IDS: row + 1, or 0 */
     size_t slots;
 };

@@ -26,7 +26,10 @@
                     "?)")                                                                \
     X(ADD_EVENT_ID, "INSERT OR IGNORE INTO event_ids(hash) VALUES(?)")                   \
     X(APPEND_SLATE, "INSERT INTO slates(seq, id, ts_us, user, items, propensities, "     \
-                    "model_version, placement) VALUES(?, ?, ?, ?, ?, ?, ?, ?)")          \
+                    "model_version, placement, after_event, share, temperature, "        \
+                    "kappa, epsilon, log_normaliser, pool, candidates, scores, "         \
+                    "uncertainties) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "      \
+                    "?, ?, ?, ?, ?)")                                                    \
     X(PUT_FACT, "INSERT INTO facts(name, value) VALUES(?, ?) ON CONFLICT(name) DO "      \
                 "UPDATE SET value = excluded.value")                                     \
     X(REMOVE_FACT, "DELETE FROM facts WHERE name = ?")                                   \
@@ -39,8 +42,13 @@
                   "deleted FROM items ORDER BY id")                                      \
     X(SCAN_EVENTS, "SELECT seq, ts_us, user, item, type, value, quantity, session, "     \
                    "recommendation, extra FROM events WHERE seq > ? ORDER BY seq")       \
-    X(SCAN_SLATES, "SELECT id, ts_us, user, items, propensities, model_version, "        \
-                   "placement FROM slates ORDER BY seq")                                 \
+    X(SCAN_SLATES, "SELECT seq, id, ts_us, user, items, propensities, model_version, "   \
+                   "placement, after_event, share, temperature, kappa, epsilon, "        \
+                   "log_normaliser, pool, candidates, scores, uncertainties FROM "       \
+                   "slates WHERE seq > ? ORDER BY seq")                                  \
+    X(SCAN_PLAIN_SLATES, "SELECT seq, id, ts_us, user, items, propensities, "            \
+                         "model_version, placement, NULL, NULL FROM slates WHERE "       \
+                         "seq > ? ORDER BY seq")                                         \
     X(ADD_MODALITY, "INSERT INTO modalities(name, dim, weight) VALUES(?, ?, ?)")         \
     X(FIND_MODALITY, "SELECT id, dim FROM modalities WHERE name = ?")                    \
     X(REMOVE_MODALITY, "DELETE FROM modalities WHERE id = ?")                            \
@@ -84,6 +92,7 @@ struct sqlite_store {
     sqlite3 *db;
     sqlite3_stmt *statement[SQL_STATEMENTS];
     bool read_only;
+    bool plain_slates; /* only read, and its slates have no choices yet */
     bool failed;       /* a write failed: no more transactions */
     bool clean_wal;    /* erased bytes may still stand in the write-ahead log */
     uint64_t last_seq; /* of the last event appended, this transaction's included */
@@ -165,8 +174,8 @@ int sqlite_scan_items(struct store *store, store_item_fn *fn, void *cookie,
                       struct penchant_error *err);
 int sqlite_scan_events(struct store *store, uint64_t after_seq, store_event_fn *fn,
                        void *cookie, struct penchant_error *err);
-int sqlite_scan_slates(struct store *store, store_slate_fn *fn, void *cookie,
-                       struct penchant_error *err);
+int sqlite_scan_slates(struct store *store, uint64_t after_seq, store_slate_fn *fn,
+                       void *cookie, struct penchant_error *err);
 int sqlite_get_fact(struct store *store, const char *name, char *text, size_t n,
                     struct penchant_error *err);
 int sqlite_last_numbers(struct sqlite_store *s, uint64_t *seq, uint64_t *slate,

@@ -114,6 +114,34 @@ int sqlite_add_event_id(struct store *store, uint64_t hash, bool *seen,
     return status;
 }
 
+static void bind_array(sqlite3_stmt *st, int at, const void *array, size_t n)
+{
+    if (!array)
+        sqlite3_bind_null(st, at);
+    else if (n)
+        sqlite3_bind_blob64(st, at, array, n * sizeof(uint32_t), SQLITE_STATIC);
+    else
+        sqlite3_bind_zeroblob(st, at, 0);
+}
+
+/* Columns from `at` on; a statement that was bound before holds the last slate's. */
+static void bind_choice(sqlite3_stmt *st, int at, const struct store_choice *c)
+{
+    for (int i = 0; i < 9; i++)
+        sqlite3_bind_null(st, at + i);
+    if (!c)
+        return;
+    sqlite3_bind_double(st, at, c->share);
+    sqlite3_bind_double(st, at + 1, c->temperature);
+    sqlite3_bind_double(st, at + 2, c->kappa);
+    sqlite3_bind_double(st, at + 3, c->epsilon);
+    sqlite3_bind_double(st, at + 4, c->log_normaliser); /* a NaN becomes NULL */
+    sqlite3_bind_int64(st, at + 5, c->pool);
+    bind_array(st, at + 6, c->item, c->n);
+    bind_array(st, at + 7, c->score, c->n);
+    bind_array(st, at + 8, c->uncertainty, c->n);
+}
+
 int sqlite_append_slate(struct store *store, const struct store_slate *slate,
                         struct penchant_error *err)
 {
@@ -126,18 +154,12 @@ int sqlite_append_slate(struct store *store, const struct store_slate *slate,
     bind_text(st, 2, slate->id);
     sqlite3_bind_int64(st, 3, slate->ts_us);
     bind_number(st, 4, slate->user);
-    if (slate->n)
-        sqlite3_bind_blob64(st, 5, slate->items, slate->n * sizeof(uint32_t),
-                            SQLITE_STATIC);
-    else
-        sqlite3_bind_zeroblob(st, 5, 0);
-    if (slate->propensities)
-        sqlite3_bind_blob64(st, 6, slate->propensities, slate->n * sizeof(float),
-                            SQLITE_STATIC);
-    else
-        sqlite3_bind_null(st, 6);
+    bind_array(st, 5, slate->n ? (const void *)slate->items : "", slate->n);
+    bind_array(st, 6, slate->propensities, slate->n);
     sqlite3_bind_int64(st, 7, (sqlite3_int64)slate->model_version);
     bind_text(st, 8, slate->placement);
+    sqlite3_bind_int64(st, 9, (sqlite3_int64)slate->after_event);
+    bind_choice(st, 10, slate->choice);
     const int status = sqlite_run(s, st, "append a slate", err);
     if (status == PENCHANT_OK)
         s->last_slate++;

@@ -9,7 +9,7 @@
 
 enum {
     APPLICATION_ID = 0x50454E43, /* "PENC" */
-    SCHEMA_VERSION = 2,
+    SCHEMA_VERSION = 3,
     BUSY_MS = 5000
 };
 
@@ -18,6 +18,13 @@ enum {
     "CREATE TABLE modalities(id INTEGER PRIMARY KEY, name TEXT NOT NULL "                \
     "UNIQUE, dim INTEGER NOT NULL, weight REAL NOT NULL) STRICT;"                        \
     "CREATE TABLE vectors(id INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT;"
+
+/* What a list was drawn from and how; all NULL where it is the ranking. */
+#define CHOICE_COLUMNS(BEGIN, NEXT, END)                                                 \
+    BEGIN "after_event INTEGER" NEXT "share REAL" NEXT "temperature REAL" NEXT           \
+          "kappa REAL" NEXT "epsilon REAL" NEXT "log_normaliser REAL" NEXT               \
+          "pool INTEGER" NEXT "candidates BLOB" NEXT "scores BLOB" NEXT                  \
+          "uncertainties BLOB" END
 
 /* An append-only log in row order; the view is for people with the sqlite3 program. */
 static const char schema[] =
@@ -33,22 +40,29 @@ static const char schema[] =
     "CREATE TABLE event_ids(hash INTEGER PRIMARY KEY) STRICT;"
     "CREATE TABLE slates(seq INTEGER PRIMARY KEY, id TEXT NOT NULL, "
     "ts_us INTEGER NOT NULL, user INTEGER, items BLOB NOT NULL, propensities BLOB, "
-    "model_version INTEGER NOT NULL, placement TEXT) STRICT;"
-    "CREATE TABLE facts(name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
-    "CREATE VIEW event_log AS SELECT e.seq, e.ts_us, u.name AS user_id, i.item_id, "
-    "t.name AS event, e.value, e.quantity, e.session, e.recommendation, e.extra "
-    "FROM events e JOIN users u ON u.id = e.user JOIN types t ON t.id = e.type "
-    "LEFT JOIN items i ON i.id = e.item;" VECTOR_TABLES
-    "PRAGMA application_id = 1346719299;"
-    "PRAGMA user_version = 2;"
-    "COMMIT;";
+    "model_version INTEGER NOT NULL, placement TEXT" CHOICE_COLUMNS(
+        ", ", ", ", ") STRICT;") "CREATE TABLE facts(name TEXT PRIMARY KEY, value ANY) "
+                                 "STRICT, WITHOUT ROWID;"
+                                 "CREATE VIEW event_log AS SELECT e.seq, e.ts_us, u.name "
+                                 "AS user_id, i.item_id, "
+                                 "t.name AS event, e.value, e.quantity, e.session, "
+                                 "e.recommendation, e.extra "
+                                 "FROM events e JOIN users u ON u.id = e.user JOIN types "
+                                 "t ON t.id = e.type "
+                                 "LEFT JOIN items i ON i.id = e.item;" VECTOR_TABLES
+                                 "PRAGMA application_id = 1346719299;"
+                                 "PRAGMA user_version = 3;"
+                                 "COMMIT;";
 
 /* What each version lacks of the next one: [0] brings version 1 to 2. */
 static const char *const steps[SCHEMA_VERSION - 1] = {
     "BEGIN IMMEDIATE;" VECTOR_TABLES "PRAGMA user_version = 2; COMMIT;",
+    "BEGIN IMMEDIATE;" CHOICE_COLUMNS("ALTER TABLE slates ADD COLUMN ",
+                                      "; ALTER TABLE slates ADD COLUMN ",
+                                      ";") "PRAGMA user_version = 3; COMMIT;",
 };
 
-_Static_assert(APPLICATION_ID == 1346719299 && SCHEMA_VERSION == 2,
+_Static_assert(APPLICATION_ID == 1346719299 && SCHEMA_VERSION == 3,
                "the texts above state both");
 
 static const char reader_settings[] = "PRAGMA cache_size = -2048;";
@@ -105,6 +119,7 @@ static int check_schema(struct sqlite_store *s, const char *path,
         return s->read_only
                    ? error_set(err, PENCHANT_ENOTFOUND, "%s holds no shop yet", path)
                    : execute(s, schema, "make the tables", err);
+    s->plain_slates = s->read_only && version < 3;
     if (application != APPLICATION_ID)
         return error_set(err, PENCHANT_ECORRUPT, "%s is not a shop's database", path);
     if (version > SCHEMA_VERSION)

@@ -118,32 +118,84 @@ int sqlite_scan_events(struct store *store, uint64_t after_seq, store_event_fn *
     return sqlite_finish(s, st, rc, answer, err);
 }
 
-int sqlite_scan_slates(struct store *store, store_slate_fn *fn, void *cookie,
-                       struct penchant_error *err)
+/* An array of n 4-byte values, or NULL; false when the column holds another number. */
+static bool array_at(sqlite3_stmt *st, int column, uint32_t n, const void **out)
+{
+    *out = sqlite3_column_blob(st, column);
+    return !*out || (size_t)sqlite3_column_bytes(st, column) == n * sizeof(uint32_t);
+}
+
+/* From column `at` on; false when they cannot be. */
+static bool read_choice(sqlite3_stmt *st, int at, struct store_choice *c)
+{
+    const int bytes = sqlite3_column_bytes(st, at + 6);
+    const void *item, *score, *uncertainty;
+    *c = (struct store_choice){
+        .share = sqlite3_column_double(st, at),
+        .temperature = sqlite3_column_double(st, at + 1),
+        .kappa = sqlite3_column_double(st, at + 2),
+        .epsilon = sqlite3_column_double(st, at + 3),
+        .log_normaliser = real_at(st, at + 4),
+        .n = (uint32_t)bytes / sizeof(uint32_t),
+    };
+    const bool good = c->n > 0 && sqlite_number(st, at + 5, &c->pool) &&
+                      array_at(st, at + 6, c->n, &item) &&
+                      array_at(st, at + 7, c->n, &score) &&
+                      array_at(st, at + 8, c->n, &uncertainty) && item && score;
+    if (!good)
+        return false;
+    c->item = item;
+    c->score = score;
+    c->uncertainty = uncertainty;
+    return true;
+}
+
+/* The row that the statement stands at. */
+static bool read_slate(sqlite3_stmt *st, struct store_slate *slate,
+                       struct store_choice *choice)
+{
+    const void *items, *propensities;
+    *slate = (struct store_slate){
+        .seq = (uint64_t)sqlite3_column_int64(st, 0),
+        .id = text_at(st, 1),
+        .ts_us = sqlite3_column_int64(st, 2),
+        .user = NAMES_NONE,
+        .n = (uint32_t)sqlite3_column_bytes(st, 4) / sizeof(uint32_t),
+        .model_version = (uint64_t)sqlite3_column_int64(st, 6),
+        .placement = text_at(st, 7),
+        .after_event = (uint64_t)sqlite3_column_int64(st, 8),
+    };
+    const bool drawn = sqlite3_column_type(st, 9) != SQLITE_NULL;
+    const bool good = slate->id && array_at(st, 4, slate->n, &items) &&
+                      array_at(st, 5, slate->n, &propensities) &&
+                      (!drawn || propensities) &&
+                      (sqlite3_column_type(st, 3) == SQLITE_NULL ||
+                       sqlite_number(st, 3, &slate->user)) &&
+                      (!drawn || read_choice(st, 9, choice));
+    if (!good)
+        return false;
+    slate->items = items;
+    slate->propensities = propensities;
+    slate->choice = drawn ? choice : NULL;
+    return true;
+}
+
+int sqlite_scan_slates(struct store *store, uint64_t after_seq, store_slate_fn *fn,
+                       void *cookie, struct penchant_error *err)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     sqlite3_stmt *st;
-    const int ready = sqlite_prepared(s, SQL_SCAN_SLATES, &st, err);
+    const int ready = sqlite_prepared(
+        s, s->plain_slates ? SQL_SCAN_PLAIN_SLATES : SQL_SCAN_SLATES, &st, err);
     if (ready != PENCHANT_OK)
         return ready;
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)after_seq);
     int rc, answer = 0;
     while (!answer && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_slate slate = {
-            .id = text_at(st, 0),
-            .ts_us = sqlite3_column_int64(st, 1),
-            .user = NAMES_NONE,
-            .items = sqlite3_column_blob(st, 3),
-            .propensities = sqlite3_column_blob(st, 4),
-            .model_version = (uint64_t)sqlite3_column_int64(st, 5),
-            .placement = text_at(st, 6),
-        };
-        const int bytes = sqlite3_column_bytes(st, 3);
-        slate.n = (uint32_t)bytes / sizeof(uint32_t);
-        const bool good = slate.id && bytes % (int)sizeof(uint32_t) == 0 &&
-                          (!slate.propensities || sqlite3_column_bytes(st, 4) == bytes) &&
-                          (sqlite3_column_type(st, 2) == SQLITE_NULL ||
-                           sqlite_number(st, 2, &slate.user));
-        answer = good ? fn(cookie, &slate) : corrupt("slates", err);
+        struct store_slate slate;
+        struct store_choice choice;
+        answer =
+            read_slate(st, &slate, &choice) ? fn(cookie, &slate) : corrupt("slates", err);
     }
     return sqlite_finish(s, st, rc, answer, err);
 }
@@ -239,6 +291,7 @@ int sqlite_counts(struct store *store, struct store_counts *out,
         status = fact_number(store, FACT_SLATES_ERASED, &slates, err);
     if (status == PENCHANT_OK)
         status = fact_number(store, FACT_USERS_ERASED, &users, err);
+    out->last_slate = out->slates;
     out->events = out->last_seq - events;
     out->slates -= slates;
     out->users -= users;

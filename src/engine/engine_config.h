@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a shop's penchant.conf says: a table of sections, read once at opening. A shop
+ * without the file, or with half of it, has the defaults (docs/rewards.md).
+ *
+ *   [rewards]      event = reward [group] [window] [price]   policy/reward.h
+ *   [examination]  decay = 0.6
+ *   [explore]      share, temperature, kappa, epsilon = ..   policy/explore.h
+ */
+#ifndef ENGINE_ENGINE_CONFIG_H
+#define ENGINE_ENGINE_CONFIG_H
+
+#include "policy/explore.h"
+#include "policy/reward.h"
+
+struct engine_config {
+    struct rewards rewards;
+    struct explore_options explore; /* of requests that do not say; share 0: not at all */
+};
+
+void engine_config_default(struct engine_config *c);
+
+/* Reads a file over what stands in *c; a missing one changes nothing. PENCHANT_EINVALID
+   names file, line and reason. */
+int engine_config_read(struct engine_config *c, const char *path,
+                       struct penchant_error *err);
+
+#endif
