@@ -11,6 +11,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 from shop import PENCHANT, Shop, fill, main, problem, same, view
 
 
+# The price that others are compared with.
+PRICE = {"user_id": "other", "item_id": "i0", "event": "purchase", "value": 1}
+
+
 def near(got, want, what=""):
     assert abs(got - want) <= 1e-6 * max(1, abs(want)), (what, got, want)
 
@@ -111,7 +115,7 @@ def test_what_follows_is_joined_and_kept():
         fill(s)
         first = s.get("/v1/recommend?user_id=ann&k=4")
         same(slate(s, first)["user_id"], None, "nobody knows ann yet")
-        same(s.events(view("ann", "i1")).status, 200)
+        same(s.events(view("ann", "i1"), PRICE).status, 200)
         same({i["outcome"] for i in slate(s, first)["items"]}, {None}, "and so it is not hers")
         a = s.get("/v1/recommend?user_id=ann&k=4")
         ids = a.ids
@@ -140,7 +144,7 @@ def test_what_follows_is_joined_and_kept():
 def test_late_purchases_are_credited_when_they_come():
     with Shop() as s:
         fill(s)
-        same(s.events(view("ann", "i1")).status, 200)
+        same(s.events(view("ann", "i1"), PRICE).status, 200)
         a = s.get("/v1/recommend?user_id=ann&k=2")
         shown = slate(s, a)["timestamp"]
         day = 86400 * 10**6
