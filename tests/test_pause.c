@@ -83,6 +83,71 @@ static int stop_after(void *cookie, const char *what, uint64_t done, uint64_t to
     return --*left == 0;
 }
 
+/* A fork takes the bits of the one it comes from, wherever in an epoch that is, and
+   leaves it as it was. */
+static void test_pause__a_fork_goes_on_like_its_origin(void **state)
+{
+    (void)state;
+    static const char *const losses[] = {"full", "sampled"};
+    struct circles s;
+    circles_init(&s, USERS, ITEMS, 3);
+    for (size_t i = 0; i < 2; i++) {
+        const struct train_options o = options(&s, losses[i]);
+        const struct trainer_leg odd = {.steps = 13}, later = {.steps = 17};
+        struct trainer *t, *fork;
+        assert_int_equal(trainer_new(&t, &s.data, &o, NULL), 0);
+        assert_int_equal(trainer_go(t, &odd, NULL), 0);
+        assert_int_equal(trainer_report(t)->steps, 13);
+        struct model *before = model_clone(trainer_model(t));
+        assert_int_equal(trainer_fork(&fork, t, &o, NULL), 0);
+        assert_same(trainer_model(fork), trainer_model(t));
+        assert_int_equal(trainer_go(fork, &later, NULL), 0);
+        assert_int_equal(trainer_report(fork)->steps, 30);
+        assert_same(trainer_model(t), before);
+        assert_int_equal(trainer_go(t, &later, NULL), 0);
+        assert_same(trainer_model(fork), trainer_model(t));
+        assert_same(trainer_best(fork), trainer_best(t));
+        assert_true(trainer_ndcg(fork) == trainer_ndcg(t));
+        model_free(before);
+        trainer_free(t);
+        trainer_free(fork);
+    }
+    circles_release(&s);
+}
+
+/* Its own options hold from then on, in what it reports and keeps, too. */
+static void test_pause__a_fork_has_its_own_settings(void **state)
+{
+    (void)state;
+    struct circles s;
+    struct trainer *t, *fork;
+    circles_init(&s, USERS, ITEMS, 3);
+    const struct train_options o = options(&s, "full");
+    struct train_options other = o;
+    other.model.temperature = 0.1f;
+    other.dropout = 0.5f;
+    other.weight_decay = 2;
+    other.loss = TRAIN_SAMPLED;
+    assert_int_equal(trainer_new(&t, &s.data, &o, NULL), 0);
+    go(t, 2, false);
+    assert_int_equal(trainer_fork(&fork, t, &other, NULL), 0);
+    assert_true(trainer_best(fork)->config.temperature > 0.09f);
+    assert_true(trainer_model(fork)->config.temperature > 0.09f);
+    assert_true(trainer_model(t)->config.temperature < 0.09f);
+    const struct penchant_train_report *r = trainer_report(fork);
+    assert_string_equal(r->loss, "sampled");
+    assert_true(r->dropout > 0.49 && r->weight_decay > 1.9 && r->temperature > 0.09);
+    assert_int_equal(r->negatives, 16);
+    assert_int_equal(r->epochs, 2);
+    go(t, 1, false);
+    go(fork, 1, false);
+    assert_memory_not_equal(trainer_model(fork)->param, trainer_model(t)->param,
+                            trainer_model(t)->n_params * sizeof(float));
+    trainer_free(t);
+    trainer_free(fork);
+    circles_release(&s);
+}
+
 static void test_pause__a_leg_cut_within_an_epoch_is_judged(void **state)
 {
     (void)state;
@@ -276,6 +341,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pause__going_on_gives_the_bits_of_an_uninterrupted_run),
+        cmocka_unit_test(test_pause__a_fork_goes_on_like_its_origin),
+        cmocka_unit_test(test_pause__a_fork_has_its_own_settings),
         cmocka_unit_test(test_pause__a_leg_cut_within_an_epoch_is_judged),
         cmocka_unit_test(test_pause__the_rate_falls_at_the_end_of_the_last_leg),
         cmocka_unit_test(test_pause__the_average_is_exponential),

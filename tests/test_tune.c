@@ -173,7 +173,7 @@ static void test_tune__what_loses_is_not_taken(void **state)
     begin(&f);
     assert_int_equal(race_tune(&f.race, NULL), 0);
     unchanged = by_hand(&f, &f.start, &f.start, &before);
-    const struct penchant_trial *decay = trial_of(&f, "weight decay 1");
+    const struct penchant_trial *decay = trial_of(&f, "weight decay 3");
     const struct penchant_trial *gbce = trial_of(&f, "loss gbce");
     assert_true(decay && decay->gain < 0 && !decay->taken);
     assert_true(gbce && gbce->gain < 0 && !gbce->taken);
@@ -184,11 +184,173 @@ static void test_tune__what_loses_is_not_taken(void **state)
     fixture_release(&f);
 }
 
+static void test_tune__all_take_the_steps_of_the_unchanged(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, "gated");
+    begin(&f);
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    const struct penchant_trial *unchanged = trial_of(&f, "unchanged");
+    assert_int_equal(unchanged->epochs, BEFORE + 2);
+    assert_true(f.race.n_trials > 5);
+    for (size_t i = 2; i < f.race.n_trials; i++) /* after the winner and the unchanged */
+        assert_int_equal(f.race.trial[i].steps, unchanged->steps);
+    assert_int_equal(f.race.n, 1);
+    fixture_release(&f);
+}
+
+/* Of two opposite changes the second is tried where the first was not taken, and only
+   there, from what the winner had. Which are taken depends on where the winner stands. */
+static void test_tune__does_not_turn_back(void **state)
+{
+    (void)state;
+    for (uint32_t epochs = 6; epochs <= 14; epochs += 4) {
+        struct fixture f;
+        const struct trainer_leg on = {.epochs = epochs};
+        fixture_init(&f, "gated");
+        f.start.learning_rate = 0.03f;
+        f.asked.weight_decay = 0;
+        begin(&f);
+        assert_int_equal(race_go(&f.race, f.race.runner[0], &on, NULL), 0);
+        assert_int_equal(race_tune(&f.race, NULL), 0);
+        const bool more = trial_of(&f, "dropout 0.35")->taken;
+        const bool colder = trial_of(&f, "temperature 0.0357")->taken;
+        assert_int_equal(trial_of(&f, "dropout 0.05") != NULL, !more);
+        assert_int_equal(trial_of(&f, "temperature 0.07") != NULL, !colder);
+        assert_null(trial_of(&f, "dropout 0.2"));
+        assert_null(trial_of(&f, "temperature 0.05"));
+        const struct model *m = trainer_best(f.race.runner[0]->trainer);
+        assert_int_equal(m->config.temperature < 0.04f, colder); /* it serves so, too */
+        fixture_release(&f);
+    }
+}
+
+static void test_tune__what_the_user_fixed_stays(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, "sasrec");
+    f.asked.dropout = 0.2;
+    f.asked.weight_decay = 0;
+    f.asked.loss = "full";
+    begin(&f);
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    assert_string_equal(f.watch.tries, "try winner,try unchanged,");
+    fixture_release(&f);
+    fixture_init(&f, "sasrec");
+    f.asked.negatives = 7;
+    f.start.negatives = 7;
+    f.start.loss = TRAIN_SAMPLED;
+    begin(&f);
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    assert_null(strstr(f.watch.tries, "try negatives"));
+    fixture_release(&f);
+}
+
+/* The loss and the negatives are settings like the others. */
+static void test_tune__tries_losses_and_negatives(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, "sasrec");
+    f.start.negatives = 8;
+    f.start.loss = TRAIN_SAMPLED;
+    f.asked.dropout = 0.2;
+    begin(&f);
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    assert_non_null(trial_of(&f, "loss full"));
+    assert_non_null(trial_of(&f, "loss gbce"));
+    if (!trial_of(&f, "loss full")->taken) {
+        assert_non_null(trial_of(&f, "negatives 16"));
+        assert_true(trial_of(&f, "negatives 16")->taken ||
+                    trial_of(&f, "negatives 4") != NULL);
+    }
+    fixture_release(&f);
+    fixture_init(&f, "sasrec");
+    f.start.negatives = f.asked.negatives = 25;
+    begin(&f);
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    assert_non_null(trial_of(&f, "loss sampled")); /* half of the items */
+    fixture_release(&f);
+}
+
+/* Nothing is tried where no epoch would be left, nothing can be told, or no memory is. */
+static void test_tune__does_nothing_where_it_cannot(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, "gated");
+    f.o.max_epochs = BEFORE + 1;
+    begin(&f);
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    assert_int_equal(f.race.n_trials, 1);
+    f.o.max_epochs = 6; /* legs of one epoch */
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    assert_true(f.race.n_trials > 1);
+    assert_int_equal(trainer_report(f.race.runner[0]->trainer)->epochs, BEFORE + 1);
+    fixture_release(&f);
+    fixture_init(&f, "gated");
+    for (uint32_t u = 0; u < USERS; u++)
+        f.log.train_end[u] = f.log.h.start[u + 1];
+    begin(&f);
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    assert_int_equal(f.race.n_trials, 1);
+    fixture_release(&f);
+    fixture_init(&f, "gated");
+    begin(&f);
+    f.race.runner[0]->options.model.n_items = 20000000; /* as it would be of such a log */
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    assert_int_equal(f.race.n_trials, 1);
+    fixture_release(&f);
+}
+
+/* A bound on time ends the search and not the training. */
+static void test_tune__changes_have_their_share_of_the_time(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, "gated");
+    begin(&f);
+    f.race.budget = 1e-6; /* seconds: one step, and nothing is left */
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    assert_in_range(f.race.n_trials, 2, 3); /* the winner, the unchanged, a change */
+    assert_int_equal(f.race.n, 1);
+    assert_int_equal(trial_of(&f, "unchanged")->steps, trial_of(&f, "winner")->steps + 1);
+    fixture_release(&f);
+}
+
+static void test_tune__stops_with_the_best_so_far(void **state)
+{
+    (void)state;
+    static const char *const in[] = {"try unchanged", "try dropout 0.35"};
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture f;
+        fixture_init(&f, "gated");
+        begin(&f);
+        f.watch.stop_in = in[i];
+        assert_int_equal(race_tune(&f.race, NULL), 0);
+        assert_true(f.race.stopped);
+        assert_int_equal(f.race.n_trials, 2 + i);
+        assert_false(f.race.trial[f.race.n_trials - 1].taken);
+        assert_true(f.race.runner[0]->options.dropout < 0.21f);
+        assert_true(trainer_report(f.race.runner[0]->trainer)->best_ndcg10 > 0);
+        fixture_release(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tune__what_gains_clearly_is_taken),
         cmocka_unit_test(test_tune__what_loses_is_not_taken),
+        cmocka_unit_test(test_tune__all_take_the_steps_of_the_unchanged),
+        cmocka_unit_test(test_tune__does_not_turn_back),
+        cmocka_unit_test(test_tune__what_the_user_fixed_stays),
+        cmocka_unit_test(test_tune__tries_losses_and_negatives),
+        cmocka_unit_test(test_tune__does_nothing_where_it_cannot),
+        cmocka_unit_test(test_tune__changes_have_their_share_of_the_time),
+        cmocka_unit_test(test_tune__stops_with_the_best_so_far),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

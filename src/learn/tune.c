@@ -34,7 +34,7 @@ typedef bool change_fn(const struct setting *s, struct train_options *o);
 /* ---- the changes --------------------------------------------------------------- */
 
 static const float dropout_step = 0.15f, dropout_most = 0.7f;
-static const float decay_first = 1.0f, decay_factor = 10, decay_most = 10;
+static const float decay_first = 3, decay_factor = 3, decay_most = 10;
 static const float temperature_factor = 1.4f;
 enum { FULL_ITEMS = 20000, GBCE_NEGATIVES = 256, NEGATIVES_MOST = 65536 };
 
@@ -69,17 +69,22 @@ static bool more_decay(const struct setting *s, struct train_options *o)
     return o->weight_decay <= decay_most;
 }
 
-static bool warmer(const struct setting *s, struct train_options *o)
+static bool still_more_decay(const struct setting *s, struct train_options *o)
 {
-    (void)s;
-    o->model.temperature *= temperature_factor;
-    return o->model.normalise;
+    return !same(o->weight_decay, s->first->weight_decay) && more_decay(s, o);
 }
 
 static bool colder(const struct setting *s, struct train_options *o)
 {
-    const bool open = same(o->model.temperature, s->first->model.temperature);
+    (void)s;
     o->model.temperature /= temperature_factor;
+    return o->model.normalise;
+}
+
+static bool warmer(const struct setting *s, struct train_options *o)
+{
+    const bool open = same(o->model.temperature, s->first->model.temperature);
+    o->model.temperature *= temperature_factor;
     return o->model.normalise && open;
 }
 
@@ -125,8 +130,8 @@ static bool fewer_negatives(const struct setting *s, struct train_options *o)
 }
 
 static change_fn *const changes[] = {
-    more_dropout,  less_dropout,   colder,          warmer, more_decay,
-    other_softmax, more_negatives, fewer_negatives, binary,
+    more_dropout, less_dropout,  more_decay,     still_more_decay, colder,
+    warmer,       other_softmax, more_negatives, fewer_negatives,  binary,
 };
 enum { CHANGES = sizeof(changes) / sizeof(changes[0]) };
 
