@@ -184,6 +184,20 @@ static void test_tune__what_loses_is_not_taken(void **state)
     fixture_release(&f);
 }
 
+/* Every change is measured against the best so far, and taken by the rule that the
+   documents state. */
+static void assert_taken_by_the_rule(const struct fixture *f)
+{
+    double best = trial_of(f, "unchanged")->ndcg10;
+    for (size_t i = 2; i < f->race.n_trials; i++) {
+        const struct penchant_trial *t = &f->race.trial[i];
+        assert_true(fabs(t->ndcg10 - best - t->gain) < 1e-9 && t->error >= 0);
+        assert_int_equal(t->taken, t->gain > t->error && t->gain > 0.01 * best);
+        best = t->taken ? t->ndcg10 : best;
+    }
+    assert_true(trainer_ndcg(f->race.runner[0]->trainer) == best);
+}
+
 static void test_tune__all_take_the_steps_of_the_unchanged(void **state)
 {
     (void)state;
@@ -196,6 +210,7 @@ static void test_tune__all_take_the_steps_of_the_unchanged(void **state)
     assert_true(f.race.n_trials > 5);
     for (size_t i = 2; i < f.race.n_trials; i++) /* after the winner and the unchanged */
         assert_int_equal(f.race.trial[i].steps, unchanged->steps);
+    assert_taken_by_the_rule(&f);
     assert_int_equal(f.race.n, 1);
     fixture_release(&f);
 }
@@ -214,6 +229,7 @@ static void test_tune__does_not_turn_back(void **state)
         begin(&f);
         assert_int_equal(race_go(&f.race, f.race.runner[0], &on, NULL), 0);
         assert_int_equal(race_tune(&f.race, NULL), 0);
+        assert_taken_by_the_rule(&f);
         const bool more = trial_of(&f, "dropout 0.35")->taken;
         const bool colder = trial_of(&f, "temperature 0.0357")->taken;
         assert_int_equal(trial_of(&f, "dropout 0.05") != NULL, !more);

@@ -20,7 +20,7 @@
 #include "learn/race.h"
 
 enum { TUNE_EPOCHS = 2, TUNE_PART = 6, TUNE_COPIES = 3 };
-static const double leg_share = 0.015, tune_share = 0.05, slow_most = 2;
+static const double leg_share = 0.015, tune_share = 0.05, slow_most = 1.5;
 static const double gain_least = 0.01;
 
 /* What a change is made of; false: it has nothing to change here. */
