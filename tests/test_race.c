@@ -176,6 +176,7 @@ static void test_race__halving_keeps_the_best(void **state)
         assert_int_equal(r.trial[i].taken, i == left[0]);
     }
     assert_true(r.trial[left[0]].ndcg10 == ndcg[left[0]]);
+    assert_int_equal(r.trial[left[0]].epochs, 2 + 2 + 3);
     assert_in_range(r.epochs, 2 + 2 + 3 + 2 + 1,
                     asked.max_epochs); /* it went on from there */
     assert_true(r.best_ndcg10 >= ndcg[left[0]]);

@@ -7,10 +7,10 @@
 enum { USERS = 800, ITEMS = 50, BEFORE = 3 /* epochs up to the branch point */ };
 
 /* Circles with noise: half of the events are anything, so that no one reaches 1. */
-static void noisy_init(struct circles *s)
+static void noisy_init(struct circles *s, uint32_t users)
 {
     struct rng rng;
-    circles_init(s, USERS, ITEMS, 3);
+    circles_init(s, users, ITEMS, 3);
     rng_init(&rng, 5, 1);
     for (uint64_t e = 0; e < s->h.n; e++)
         if (rng_below(&rng, 2))
@@ -44,7 +44,7 @@ struct fixture {
     struct race race;
 };
 
-static void fixture_init(struct fixture *f, const char *preset)
+static void fixture_init_of(struct fixture *f, const char *preset, uint32_t users)
 {
     *f = (struct fixture){.asked = {.preset = "auto",
                                     .dim = 16,
@@ -56,7 +56,7 @@ static void fixture_init(struct fixture *f, const char *preset)
                                     .batch_tokens = 128,
                                     .seed = 1,
                                     .threads = 1}};
-    noisy_init(&f->log);
+    noisy_init(&f->log, users);
     struct penchant_train_options started = f->asked;
     assert_int_equal(train_options_from(&f->o, &f->asked, &f->log.data, NULL), 0);
     started.preset = preset;
@@ -64,6 +64,11 @@ static void fixture_init(struct fixture *f, const char *preset)
     f->start.warmup_steps = 5;
     f->start.progress = watch_progress;
     f->start.cookie = &f->watch;
+}
+
+static void fixture_init(struct fixture *f, const char *preset)
+{
+    fixture_init_of(f, preset, USERS);
 }
 
 /* With f->start as it is by now. */
@@ -215,6 +220,38 @@ static void test_tune__all_take_the_steps_of_the_unchanged(void **state)
     fixture_release(&f);
 }
 
+/* Small logs have large errors and large ones small gains: both sides of the rule. */
+static void test_tune__takes_by_the_rule(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *preset;
+        uint32_t users;
+        double rate;
+    } with[] = {
+        {"gated", 60, 0.01},   {"gated", 100, 0.03},  {"sasrec", 60, 0.01},
+        {"sasrec", 100, 0.02}, {"gated", 1600, 0.01}, {"gated", 2400, 0.003},
+    };
+    size_t within_error = 0, too_little = 0;
+    for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++) {
+        struct fixture f;
+        fixture_init_of(&f, with[i].preset, with[i].users);
+        f.start.learning_rate = (float)with[i].rate;
+        begin(&f);
+        assert_int_equal(race_tune(&f.race, NULL), 0);
+        assert_taken_by_the_rule(&f);
+        for (size_t k = 2; k < f.race.n_trials; k++) {
+            const struct penchant_trial *t = &f.race.trial[k];
+            if (!t->taken && t->gain > 0) {
+                within_error += t->gain > 0.01 * t->ndcg10;
+                too_little += t->gain > t->error;
+            }
+        }
+        fixture_release(&f);
+    }
+    assert_true(within_error > 0 && too_little > 0);
+}
+
 /* Of two opposite changes the second is tried where the first was not taken, and only
    there, from what the winner had. Which are taken depends on where the winner stands. */
 static void test_tune__does_not_turn_back(void **state)
@@ -361,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_tune__what_gains_clearly_is_taken),
         cmocka_unit_test(test_tune__what_loses_is_not_taken),
         cmocka_unit_test(test_tune__all_take_the_steps_of_the_unchanged),
+        cmocka_unit_test(test_tune__takes_by_the_rule),
         cmocka_unit_test(test_tune__does_not_turn_back),
         cmocka_unit_test(test_tune__what_the_user_fixed_stays),
         cmocka_unit_test(test_tune__tries_losses_and_negatives),
