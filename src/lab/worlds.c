@@ -12,6 +12,8 @@
     X(world_evolution) \
     X(world_bandit) \
     X(world_bandit_drift) \
+    X(world_bandit_waves) \
+    X(world_bandit_waves_drift) \
     X(world_catalogue) \
     /* one a line */
 /* clang-format on */

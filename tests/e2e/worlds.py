@@ -12,6 +12,8 @@ ORDER = {
     'evolution': (250, ['random', 'myopic', 'oracle']),
     'bandit': (1, ['random', 'linucb', 'oracle']),
     'bandit-drift': (1, ['random', 'linucb', 'linucb-forgetting', 'oracle']),
+    'bandit-waves': (1, ['random', 'linucb', 'oracle']),
+    'bandit-waves-drift': (1, ['random', 'linucb', 'linucb-forgetting', 'oracle']),
     'catalogue-drift': (150, ['random', 'linucb', 'myopic', 'oracle']),
 }
 
