@@ -1106,6 +1106,8 @@ static void test_lists__a_trained_model_serves_and_is_judged(void **unused)
     own.loss = "sampled";
     own.dim = 12;
     own.dropout = 0.35;
+    own.weight_decay = 0.25;
+    own.negatives = 9;
     own.max_epochs = 1;
     assert_int_equal(penchant_train(&own, &report, &err), PENCHANT_OK);
     const double reached = report.best_ndcg10;
@@ -1118,6 +1120,8 @@ static void test_lists__a_trained_model_serves_and_is_judged(void **unused)
     assert_string_equal(report.loss, "sampled");
     assert_int_equal(report.dim, 12);
     assert_true(fabs(report.dropout - 0.35) < 1e-6);
+    assert_true(fabs(report.weight_decay - 0.25) < 1e-6);
+    assert_int_equal(report.negatives, 9);
     assert_true(report.best_ndcg10 >= reached);
     own.dropout = 0.1;
     own.loss = "full";

@@ -149,6 +149,7 @@ def try_training(shop, cases):
     assert bits[2] != bits[3] and len(bits[2]) == len(bits[3]), 'another seed gives others'
     assert (trained['preset'], trained['dim'], trained['blocks']) == ('sasrec', 16, 1), trained
     assert trained['epochs'] <= 3 and trained['steps'] > 0 and trained['seed'] == 3, trained
+    assert trained['race'] == [] and trained['weight_decay'] == 0, 'one preset does not race'
     status = answer('status', '-d', shop)
     assert status['has_model'] and status['preset'] == 'sasrec' and status['dim'] == 16, status
     assert status['events'] == 2400 and status['users'] == 200 and status['items'] == 60
@@ -186,6 +187,20 @@ def try_training(shop, cases):
     assert 'popularity' in text and 'NDCG@10' in text, text
     _, err = penchant('train', '-d', shop, '-q', '--preset', 'nonsense', expect=1)
     assert err.startswith('penchant: train: ') and 'preset' in err, err
+
+
+def try_race(shop):
+    """Without a preset the report says what was tried, in JSON and as a table."""
+    train = ['train', '-d', shop, '-q', '--epochs', '10', '--dim', '8', '--blocks', '1',
+             '--heads', '1', '--dropout', '0.1']
+    race = answer(*train)['race']
+    names = [trial['what'] for trial in race]
+    assert names[:5] == ['gated', 'hstu', 'sasrec', 'content', 'unchanged'], names
+    assert len(names) > 5, names
+    assert not any('dropout' in name for name in names), names
+    assert sum(trial['taken'] for trial in race[:3]) == 1, race
+    text, _ = penchant(*train)
+    assert 'tried' in text and '\nunchanged ' in text and ' taken' in text, text
 
 
 def try_stopping(shop):
@@ -243,6 +258,7 @@ def main():
                  folder / 'items.csv', '-q')
         try_lists(shop)
         try_training(shop, cases)
+        try_race(shop)
         try_lists(shop)
         try_stopping(shop)
         try_beside_a_writer(shop, folder)
