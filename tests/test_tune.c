@@ -373,6 +373,24 @@ static void test_tune__changes_have_their_share_of_the_time(void **state)
     fixture_release(&f);
 }
 
+/* At this rate a decay of 3 takes more than all of a parameter away, with every step. */
+static void test_tune__a_change_that_diverges_has_lost(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init_of(&f, "gated", 2400);
+    f.start.learning_rate = 0.9f;
+    f.asked.dropout = 0.2;
+    begin(&f);
+    assert_int_equal(race_tune(&f.race, NULL), 0);
+    const struct penchant_trial *decay = trial_of(&f, "weight decay 3");
+    assert_true(decay && isnan(decay->gain) && !decay->taken);
+    assert_true(decay->steps < trial_of(&f, "unchanged")->steps);
+    assert_non_null(trial_of(&f, "temperature 0.0357")); /* the others have their turn */
+    assert_false(f.race.stopped);
+    fixture_release(&f);
+}
+
 static void test_tune__stops_with_the_best_so_far(void **state)
 {
     (void)state;
@@ -404,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_tune__tries_losses_and_negatives),
         cmocka_unit_test(test_tune__does_nothing_where_it_cannot),
         cmocka_unit_test(test_tune__changes_have_their_share_of_the_time),
+        cmocka_unit_test(test_tune__a_change_that_diverges_has_lost),
         cmocka_unit_test(test_tune__stops_with_the_best_so_far),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

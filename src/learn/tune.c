@@ -204,20 +204,35 @@ struct search {
     double spent;           /* on changes */
 };
 
+/* A change under which training diverges has lost, and nothing else has. */
+static int go_changed(struct search *s, struct runner *r, bool *came,
+                      struct penchant_error *err)
+{
+    struct penchant_error detail = {0};
+    const int status = race_go(s->race, r, &s->leg, &detail);
+    *came = status == PENCHANT_OK && !s->race->stopped;
+    if (status == PENCHANT_EINVALID)
+        return PENCHANT_OK;
+    if (status && err)
+        *err = detail;
+    return status;
+}
+
 static int try_change(struct search *s, change_fn *change, struct penchant_error *err)
 {
     struct train_options o = s->best->options;
     struct runner *r;
     char name[32];
+    bool came = false;
     if (!change(&s->setting, &o))
         return PENCHANT_OK;
     name_change(name, sizeof(name), &s->best->options, &o);
     const double before = s->race->seconds;
     int status = fork_runner(s->race, &r, s->from, &o, name, err);
     if (!status)
-        status = race_go(s->race, r, &s->leg, err);
+        status = go_changed(s, r, &came, err);
     s->spent += s->race->seconds - before;
-    if (!status && !s->race->stopped && gains_clearly(s->race, r, s->best)) {
+    if (came && gains_clearly(s->race, r, s->best)) {
         struct runner *worse = s->best;
         s->best = r;
         r = worse;
