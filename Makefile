@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo | test [T=name] | check | install PREFIX=/usr/local | bench | format | clean
-# make fuzz F=event_json|import|vectors|checkpoint SECONDS=60 (needs clang)
+# make fuzz F=event_json|import|vectors|checkpoint|conf SECONDS=60 (needs clang)
 # SAN=address,undefined (or thread) builds everything so, into its own folder; V=1 shows commands.
 
 comma   := ,

@@ -245,6 +245,55 @@ static void test_draw__the_log_tells_the_propensities_again(void **state)
     }
 }
 
+static int keep_choice(void *cookie, const struct store_slate *slate)
+{
+    struct buf *out = cookie;
+    const struct store_choice *c = slate->choice;
+    buf_printf(out, "%s %g %g %u %u %u %g %g %g %g", slate->id, c->share,
+               c->log_normaliser, c->pool, c->item[0], c->item[1], (double)c->score[0],
+               (double)c->score[1], (double)c->uncertainty[0], (double)c->uncertainty[1]);
+    return 1;
+}
+
+static int scan_choice(struct penchant *p, void *arg, struct penchant_error *e)
+{
+    return p->store->ops->scan_slates(p->store, 0, keep_choice, arg, e);
+}
+
+/* All of a list is copied when it is handed in: the writer gets to it later. */
+static void test_draw__a_choice_is_copied_for_the_writer(void **state)
+{
+    struct shop *s = *state;
+    uint32_t item[] = {3, 4};
+    float score[] = {1.5F, 0.5F}, uncertainty[] = {0.25F, 0.125F}, p[] = {0.5F, 1};
+    struct store_choice c = {.share = 1,
+                             .log_normaliser = 2,
+                             .pool = 9,
+                             .n = 2,
+                             .item = item,
+                             .score = score,
+                             .uncertainty = uncertainty};
+    const struct store_slate slate = {.id = "one",
+                                      .user = NAMES_NONE,
+                                      .n = 2,
+                                      .items = item,
+                                      .propensities = p,
+                                      .choice = &c};
+    struct buf out;
+    buf_init(&out, 1000);
+    assert_true(engine_submit_slate(s->p, &slate));
+    for (int i = 0; i < 2; i++) {
+        item[i] = 77;
+        score[i] = uncertainty[i] = 77;
+    }
+    c = (struct store_choice){0};
+    penchant_close(&s->p);
+    s->p = open_shop(s, false);
+    assert_int_equal(engine_with_store(s->p, scan_choice, &out, &err), 1);
+    assert_string_equal(out.data, "one 1 2 9 3 4 1.5 0.5 0.25 0.125");
+    buf_release(&out);
+}
+
 static void test_draw__a_ranking_is_a_list_without_choice(void **state)
 {
     struct shop *s = *state;
@@ -308,6 +357,7 @@ static void test_draw__an_erased_users_lists_are_gone(void **state)
     ok(penchant_delete_user(s->p, "u1", &err));
     assert_int_equal(penchant_get_slate(s->p, list->recommendation_id, &slate, &err),
                      PENCHANT_ENOTFOUND);
+    assert_non_null(strstr(err.text, "among the newest")); /* the joiner forgot it too */
     penchant_list_free(list);
 }
 
@@ -496,6 +546,7 @@ int main(void)
         T(test_draw__an_explanation_is_of_what_was_drawn),
         T(test_draw__bad_options_are_named),
         T(test_draw__the_log_tells_the_propensities_again),
+        T(test_draw__a_choice_is_copied_for_the_writer),
         T(test_draw__a_ranking_is_a_list_without_choice),
         T(test_draw__what_follows_a_list_is_its_reward),
         T(test_draw__an_erased_users_lists_are_gone),

@@ -301,6 +301,14 @@ static const char filled[] = "name 0 ann\nname 1 bob\nname 0 impression\nname 1 
 
 /* ---- lists that were drawn ---- */
 
+static void execute(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
 static int count_event(void *n, const struct event *e)
 {
     (void)e;
@@ -373,6 +381,30 @@ static void test_store__keeps_how_a_list_was_drawn(void **state)
     assert_slates(f, 3, "slate c 8 1 0 - 1:0.5 0:0.25 after 2" DRAWN_UNSURE "\n");
     ok(f->ops->counts(f->store, &n, &err));
     assert_int_equal(n.last_slate, 4);
+}
+
+static void test_store_sqlite__a_choice_that_cannot_be_is_told(void **state)
+{
+    static const char *const bad[] = {
+        "scores = x'0000'",  "scores = NULL",       "uncertainties = x'00000000'",
+        "candidates = NULL", "propensities = NULL", "pool = -1"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        char sql[128];
+        struct buf out;
+        buf_init(&out, 1 << 16);
+        begin(f);
+        append_drawn(f, "a", true);
+        commit(f);
+        snprintf(sql, sizeof(sql), "UPDATE slates SET %s", bad[i]);
+        execute(f->path, sql);
+        assert_int_equal(f->ops->scan_slates(f->store, 0, dump_slate, &out, &err),
+                         PENCHANT_ECORRUPT);
+        execute(f->path, "DELETE FROM slates");
+        buf_release(&out);
+        f->ops->close(f->store);
+        f->store = open_at(f->ops, f->path);
+    }
 }
 
 struct nested {
@@ -865,14 +897,6 @@ static void test_store_sqlite__a_missing_file_is_not_found(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
-static void execute(const char *path, const char *sql)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
 /* What an older program left: the same without vectors and choices. */
 static void make_version_1(struct fixture *f)
 {
@@ -1118,6 +1142,7 @@ int main(void)
         FILE_ONLY(test_store_sqlite__a_missing_file_is_not_found),
         FILE_ONLY(test_store_sqlite__other_versions_are_refused),
         FILE_ONLY(test_store_sqlite__an_older_database_is_brought_up_to_date),
+        FILE_ONLY(test_store_sqlite__a_choice_that_cannot_be_is_told),
         FILE_ONLY(test_store_sqlite__people_can_read_it),
         FILE_ONLY(test_store_sqlite__a_damaged_file_is_told),
         FILE_ONLY(test_store_sqlite__kill_loses_no_acknowledged_event),

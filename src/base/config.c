@@ -23,13 +23,20 @@ struct reading {
 static char *next_line(char *text, int room, void *arg)
 {
     struct reading *r = arg;
-    if (r->status || !fgets(text, room, r->file))
+    int n = 0, c = r->status ? EOF : getc(r->file);
+    if (c == EOF)
         return NULL;
     r->line++;
-    const size_t n = strlen(text);
-    if (n + 1 < (size_t)room || text[n - 1] == '\n')
+    for (; c != EOF && c != '\0' && n + 1 < room; c = getc(r->file)) {
+        text[n++] = (char)c;
+        if (c == '\n')
+            break;
+    }
+    text[n] = '\0';
+    if (c == EOF || c == '\n')
         return text;
-    r->status = error_set(&r->why, PENCHANT_EINVALID, "the line is too long");
+    r->status = error_set(&r->why, PENCHANT_EINVALID, "%s",
+                          c ? "the line is too long" : "the line holds a NUL");
     return NULL;
 }
 

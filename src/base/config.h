@@ -15,7 +15,7 @@
 typedef int config_row_fn(void *cookie, const char *section, const char *name,
                           const char *value, struct penchant_error *err);
 
-/* Calls fn for every row. A missing file has no rows. Lines of up to 190 bytes. */
+/* Calls fn for every row. A missing file has no rows. Lines of up to 190 bytes, without NULs. */
 int config_read(const char *path, config_row_fn *fn, void *cookie,
                 struct penchant_error *err);
 
