@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+enum { SPREAD_EVERY = 256 };
 static const float VIEW_KEEP = .99f, VIEW_KEEP_LATE = .8f;
 
 /* ---- life -------------------------------------------------------------------------- */
@@ -97,7 +98,8 @@ static bool make_learners(struct engine *e)
     double trust[ENGINE_FEATURES] = {0};
     trust[F_RATE] = trust[F_TASTE] = trust[F_ARM] = 1;
     trust[F_RATE_LATE] = trust[F_PAIR] = .5;
-    trust[F_VIEWED] = trust[F_VIEWED_LATE] = .2;
+    trust[F_VIEWED] = trust[F_ORGANIC] = .2;
+    trust[F_VIEWED_LATE] = .5;
     const struct last_layer_options layer = {.dim = ENGINE_FEATURES,
                                              .logistic = true,
                                              .prior_sd = .3,
@@ -107,7 +109,7 @@ static bool make_learners(struct engine *e)
     const struct critic_online_options critic = {.dim = SATURATION_PHI,
                                                  .gamma = .95,
                                                  .lambda = .5,
-                                                 .keep = .9999,
+                                                 .keep = .9995,
                                                  .regularisation = 1};
     return last_layer_init(&e->layer, &layer) == 0 &&
            critic_online_init(&e->critic, &critic) == 0;
@@ -122,6 +124,7 @@ static void *create(uint64_t seed, const struct actor_catalog *c,
     e->o = *o;
     e->c = *c;
     e->window = (struct saturation_window){.clicks = 10, .slates = 5};
+    e->rate_prior = 20;
     rng_init(&e->rng, seed, 0xE9619E);
     for (int i = 0; i <= SATURATION_COUNTS; i++) {
         e->away_from[i][0] = .1;
@@ -190,7 +193,7 @@ static void close_session(struct engine *e, struct engine_user *u)
 {
     if (u->has_taste) {
         taste_close(&e->taste, &u->taste);
-        taste_clear(&u->taste);
+        taste_fade(&u->taste);
     }
     memset(u->trace, 0, sizeof(u->trace));
     u->had = (struct saturation){0};
@@ -275,6 +278,7 @@ static void engine_recommend(void *state, const struct actor_request *r, uint32_
     struct engine *e = state;
     const uint32_t n = r->candidates ? r->n_candidates : e->c.n;
     struct engine_open *o = &e->open[r->id % ENGINE_OPEN];
+    e->has_context = e->has_context || r->context;
     if (r->candidates && !e->scale)
         engine_learn_shape(e, r->candidates, n, r->candidate_dim);
     struct engine_user *u = user_of(e, r->user);
@@ -293,7 +297,8 @@ static void engine_recommend(void *state, const struct actor_request *r, uint32_
         engine_judge(e, &asked, i, &e->judged[i], &e->sd[i]);
     engine_list(e, u, n, r->k, item, p);
     remember_list(e, u, o, r->id, item, r->k);
-    e->lists++;
+    if (++e->lists % SPREAD_EVERY == 0)
+        engine_learn_spread(e);
 }
 
 static void engine_feedback(void *state, uint64_t id, uint32_t user, const float *reward,
@@ -306,6 +311,8 @@ static void engine_feedback(void *state, uint64_t id, uint32_t user, const float
         return;
     engine_learn(e, u, o, reward, done, true);
     o->id = 0;
+    if (done)
+        close_session(e, u);
 }
 
 static void engine_impression(void *state, uint32_t user, const uint32_t *item,

@@ -51,7 +51,8 @@ enum engine_feature {
     F_VIEWED_LATE,
     F_LAST,    /* it was looked at last */
     F_PAIR,    /* log odds of a click after looking at the last one, over the item's */
-    F_ORGANIC, /* how likely it is looked at next */
+    F_ORGANIC, /* how likely it is looked at next, over its popularity */
+    F_ORGANIC_LATE,
     F_CLICKED, /* the user's clicks on it, log(1 + ..) */
     F_IGNORED, /* and showings without */
     F_HAD_1,   /* recent clicks on its group: at least 2, 3, 4, 5, 7 */
@@ -121,7 +122,7 @@ struct engine {
     float *late_clicks, *late_shows;
     float *pair_clicks, *pair_shows; /* (n, n), or NULL */
     struct organic organic;
-    bool has_organic;
+    bool has_organic, has_context;
     struct last_layer *arm; /* (n), or NULL */
     uint32_t arm_dim, n_context;
     /* everybody */
@@ -132,12 +133,16 @@ struct engine {
     struct taste_population taste;
     struct last_layer layer;
     double all_clicks, all_shows;
+    double rate_prior;  /* showings that everybody's rate counts as in an item's */
+    float moment_scale; /* of the vectors of what people look at */
+    float late_vector[ORGANIC_DIM]; /* of the present request's user */
     double reward_sum[SATURATION_GROUPS + 1], reward_n[SATURATION_GROUPS + 1];
     double look_clicks[ACTOR_MOST_SLATE], look_expected[ACTOR_MOST_SLATE];
     double away_from[SATURATION_COUNTS + 1][2]; /* went away, stayed; by most_had */
     double away_stays[2];
     double expected_multi, seen_multi; /* lists with several clicks */
     double null_lists, lists_seen;
+    double usual_gain; /* of the best of a list, EWMA */
     struct critic_online critic;
     struct saturation_window window;
     /* people, requests */
@@ -173,6 +178,8 @@ void engine_judge(struct engine *e, const struct engine_asked *a, uint32_t i,
 /* ---- actor_engine_learn.c ---- */
 void engine_learn(struct engine *e, struct engine_user *u, const struct engine_open *o,
                   const float *reward, bool done, bool ours);
+/* How much items differ in their rates, from time to time (empirical Bayes). */
+void engine_learn_spread(struct engine *e);
 double engine_looked(const struct engine *e, uint32_t place);
 
 /* ---- actor_engine_list.c ---- */

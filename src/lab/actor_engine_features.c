@@ -3,8 +3,7 @@
 
 #include "lab/actor_engine.h"
 
-/* Weight of everybody's rate in that of one item, one pair. */
-static const double RATE_PRIOR = 4, PAIR_PRIOR = 10;
+static const float LATE_KEEP = .6f; /* of views */
 
 void *engine_room(struct engine *e, uint32_t n)
 {
@@ -108,8 +107,8 @@ void engine_moment(struct engine *e, const struct engine_user *u, const float *c
                    uint32_t n_context, float *arm)
 {
     uint32_t n = 0;
-    arm[n++] = 1;
     if (context) {
+        arm[n++] = 1;
         for (uint32_t i = 0; i < n_context && n < ENGINE_MOST_ARM_DIM; i++)
             arm[n++] = context[i];
         const bool products = n_context * (n_context + 3) / 2 < ENGINE_MOST_ARM_DIM;
@@ -117,8 +116,12 @@ void engine_moment(struct engine *e, const struct engine_user *u, const float *c
             for (uint32_t j = i; j < n_context; j++)
                 arm[n++] = context[i] * context[j];
     } else if (e->has_organic) {
-        organic_vector(&e->organic, &u->organic, arm + n);
-        n += ORGANIC_DIM;
+        organic_vector(&e->organic, &u->organic, ORGANIC_KEEP, arm);
+        organic_vector(&e->organic, &u->organic, LATE_KEEP, e->late_vector);
+        double squares = 0;
+        for (; n < ORGANIC_DIM; n++)
+            squares += (double)arm[n] * arm[n];
+        e->moment_scale += .001f * ((float)sqrt(squares / ORGANIC_DIM) - e->moment_scale);
     }
     e->arm_dim = e->arm_dim ? e->arm_dim : n;
 }
@@ -129,9 +132,9 @@ static void judge_item(const struct engine *e, const struct engine_asked *a, uin
     const struct engine_user *u = a->user;
     const double base = overall(e);
     uint32_t at;
-    s->f[F_RATE] = (float)log_odds_over(e->clicks[i], e->shows[i], base, RATE_PRIOR);
+    s->f[F_RATE] = (float)log_odds_over(e->clicks[i], e->shows[i], base, e->rate_prior);
     s->f[F_RATE_LATE] =
-        (float)log_odds_over(e->late_clicks[i], e->late_shows[i], base, RATE_PRIOR) -
+        (float)log_odds_over(e->late_clicks[i], e->late_shows[i], base, e->rate_prior) -
         s->f[F_RATE];
     if ((at = find(u->views.item, u->views.n, i)) != UINT32_MAX) {
         s->f[F_VIEWED] = log1pf(u->views.slow[at]);
@@ -141,9 +144,9 @@ static void judge_item(const struct engine *e, const struct engine_asked *a, uin
     if (e->pair_shows && u->last != UINT32_MAX) {
         const size_t pair = (size_t)u->last * e->c.n + i;
         const double own =
-            (e->clicks[i] + RATE_PRIOR * base) / (e->shows[i] + RATE_PRIOR);
+            (e->clicks[i] + e->rate_prior * base) / (e->shows[i] + e->rate_prior);
         s->f[F_PAIR] = (float)log_odds_over(e->pair_clicks[pair], e->pair_shows[pair],
-                                            own, PAIR_PRIOR);
+                                            own, 2 * e->rate_prior);
     }
     if ((at = find(u->shown.item, u->shown.n, i)) != UINT32_MAX) {
         s->f[F_CLICKED] = log1pf(u->shown.clicked[at]);
@@ -197,7 +200,7 @@ void engine_judge(struct engine *e, const struct engine_asked *a, uint32_t i,
     s->f[F_ONE] = 1;
     if (!a->candidates) {
         judge_item(e, a, i, s);
-        variance += 1 / (e->shows[i] * overall(e) + 4);
+        variance += 1 / ((e->shows[i] + e->rate_prior) * overall(e) + .5);
     }
     if (e->has_taste) {
         judge_features(e, a, i, s, &variance);
@@ -211,9 +214,10 @@ void engine_judge(struct engine *e, const struct engine_asked *a, uint32_t i,
             variance += g.sd * g.sd;
         }
     }
-    if (e->has_organic && !a->candidates && a->user->organic.n)
-        s->f[F_ORGANIC] =
-            organic_score(&e->organic, a->arm + 1, i) / 4; /* read from the moment */
+    if (e->has_organic && !a->candidates && a->user->organic.n && !a->context) {
+        s->f[F_ORGANIC] = organic_affinity(&e->organic, a->arm, i) / 4;
+        s->f[F_ORGANIC_LATE] = organic_affinity(&e->organic, e->late_vector, i) / 4;
+    }
     s->z = logit(overall(e)) + last_layer_mean(&e->layer, s->f);
     *sd = sqrt(variance);
 }

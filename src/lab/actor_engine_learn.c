@@ -4,6 +4,7 @@
 #include "lab/actor_engine.h"
 
 static const double LATE_KEEP = .97, SHOWN_KEEP = .98, AWAY_CAP = .98;
+static const double ARM_SD = .15;
 
 double engine_looked(const struct engine *e, uint32_t place)
 {
@@ -82,11 +83,12 @@ static bool ready_arm(struct engine *e, struct last_layer *arm)
 {
     if (arm->o.dim)
         return true;
-    if (last_layer_init(arm, &(struct last_layer_options){.dim = e->arm_dim,
-                                                          .logistic = true,
-                                                          .prior_sd = .7,
-                                                          .slow = .9998,
-                                                          .fast = .99})) {
+    if (last_layer_init(
+            arm, &(struct last_layer_options){.dim = e->arm_dim,
+                                              .logistic = true,
+                                              .prior_sd = e->has_context ? .7 : ARM_SD,
+                                              .slow = .9998,
+                                              .fast = .99})) {
         last_layer_release(arm);
         arm->o.dim = 0;
         return false;
@@ -187,6 +189,21 @@ static void learn_value(struct engine *e, struct engine_user *u,
     saturation_phi(&u->had, &e->window, next);
     if (learns)
         critic_online_step(&e->critic, u->trace, o->phi, total, done ? NULL : next);
+}
+
+void engine_learn_spread(struct engine *e)
+{
+    const double p = (e->all_clicks + .5) / (e->all_shows + 5);
+    double over = 0, weight = 0;
+    for (uint32_t i = 0; i < e->c.n; i++) {
+        const double n = (double)e->shows[i], far = (double)e->clicks[i] - n * p;
+        over += far * far - n * p * (1 - p);
+        weight += n * n;
+    }
+    /* One item's worth of doubt: rates differ by a factor of two. */
+    const double doubt = 1e3, between = (over + doubt * .25 * p * p) / (weight + doubt);
+    const double prior = p * (1 - p) / fmax(between, 1e-9);
+    e->rate_prior = fmin(fmax(prior, 2), 5e3);
 }
 
 void engine_learn(struct engine *e, struct engine_user *u, const struct engine_open *o,

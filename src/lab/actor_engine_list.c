@@ -4,8 +4,8 @@
 #include "lab/actor_engine.h"
 #include "policy/slate.h"
 
-static const double KAPPA = .5, TEMPERATURE = .02, EPSILON = .01;
-static const double BAR = 2; /* standard deviations that an effect must stand out by */
+static const double KAPPA = .3, TEMPERATURE = .02, EPSILON = .01, GAIN_RATE = .003;
+static const double BAR = 1; /* standard deviations that an effect must stand out by */
 
 /* Of an item's click: what it brings itself. */
 static double worth(const struct engine *e, uint32_t group)
@@ -51,12 +51,17 @@ static bool one_click_a_list(const struct engine *e)
     return e->expected_multi > 8 && e->seen_multi < .02 * e->expected_multi;
 }
 
-/* Draws one of the left ones by e->gain; returns its place among them. */
-static uint32_t draw(struct engine *e, uint32_t n, double *p)
+/* Draws one of the left ones by e->gain; returns its place among them. The temperature is
+   relative to what the best usually gains: where this user's best is far below that, too
+   little is known of them, and the draw is wide. */
+static uint32_t draw(struct engine *e, uint32_t n, bool first, double *p)
 {
     double most = 0;
     for (uint32_t i = 0; i < n; i++)
         most = fabs(e->gain[i]) > most ? fabs(e->gain[i]) : most;
+    if (first)
+        e->usual_gain += GAIN_RATE * (most - e->usual_gain);
+    most = most > e->usual_gain ? most : e->usual_gain;
     const struct explore_options o = {.share = 1,
                                       .temperature =
                                           e->o.no_exploration ? 0 : TEMPERATURE * most,
@@ -114,7 +119,7 @@ static void list_of_one(struct engine *e, uint32_t n, uint32_t k, uint32_t *item
         gains_of_one(e, n, k, v, q);
     free(q);
     for (uint32_t j = 0; j < k; j++) {
-        const uint32_t slot = draw(e, left, &p[j]);
+        const uint32_t slot = draw(e, left, j == 0, &p[j]);
         item[j] = e->left[slot];
         take_out(e, slot, &left);
     }
@@ -163,7 +168,7 @@ static void list_of_many(struct engine *e, const struct engine_user *u, uint32_t
             const uint32_t g = e->judged[e->left[i]].group;
             e->gain[i] = e->sd[e->left[i]] * (worth(e, g) + kinds.effect[g]);
         }
-        const uint32_t slot = draw(e, left, &p[j]);
+        const uint32_t slot = draw(e, left, j == 0, &p[j]);
         item[j] = e->left[slot];
         const uint32_t g = e->judged[item[j]].group;
         take_place(&kinds, g, e->sd[item[j]] * engine_looked(e, j));

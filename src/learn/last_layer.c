@@ -6,7 +6,7 @@
 #include "penchant.h"
 
 static const double LEAD_KEEP = .97, LEAD_SHARPNESS = 8;
-static const double NOISE_AT_FIRST = 1, CHANGE_SLACK = .02, CHANGE_FACTOR = 4;
+static const double NOISE_AT_FIRST = 1, CHANGE_SLACK = .05, CHANGE_FACTOR = 4;
 
 int last_layer_init(struct last_layer *l, const struct last_layer_options *o)
 {
@@ -18,7 +18,7 @@ int last_layer_init(struct last_layer *l, const struct last_layer_options *o)
     if (!l->o.fast)
         l->o.fast = .99;
     if (!l->o.change_bounds)
-        l->o.change_bounds = 12;
+        l->o.change_bounds = 40;
     if (posterior_prior_init(&l->prior, o->dim, l->o.prior_sd))
         return PENCHANT_ENOMEM;
     if (o->prior_mean)

@@ -27,7 +27,7 @@ struct last_layer_options {
     double prior_sd;          /* of a weight; 0: 1 */
     const double *prior_mean; /* (dim) copied; NULL: 0 */
     double slow, fast;    /* kept of what was seen, an observation; 0: .9999 and .99 */
-    double change_bounds; /* of the Page-Hinkley test, in units of loss; 0: 12 */
+    double change_bounds; /* of the Page-Hinkley test, in units of loss; 0: 40 */
 };
 
 struct last_layer {

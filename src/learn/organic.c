@@ -8,7 +8,8 @@
 #include "penchant.h"
 
 enum { D = ORGANIC_DIM, REMEMBERED = 16, SAMPLE = 256 };
-static const float RATE = .1f, KEEP = .85f, START = .3f;
+static const float RATE = .1f, START = .3f;
+const float ORGANIC_KEEP = .85f;
 
 int organic_init(struct organic *o, uint32_t n, uint64_t seed)
 {
@@ -43,11 +44,12 @@ void organic_release(struct organic *o)
     free(o->picked);
 }
 
-void organic_vector(const struct organic *o, const struct organic_user *u, float out[D])
+void organic_vector(const struct organic *o, const struct organic_user *u, float keep,
+                    float out[D])
 {
     float weight = 1, total = 0;
     memset(out, 0, D * sizeof(*out));
-    for (uint32_t i = u->n; i-- > 0; weight *= KEEP) {
+    for (uint32_t i = u->n; i-- > 0; weight *= keep) {
         const float *v = o->in + (size_t)u->item[i] * D;
         total += weight;
         for (int j = 0; j < D; j++)
@@ -57,10 +59,10 @@ void organic_vector(const struct organic *o, const struct organic_user *u, float
         out[j] /= total;
 }
 
-float organic_score(const struct organic *o, const float vector[D], uint32_t item)
+float organic_affinity(const struct organic *o, const float vector[D], uint32_t item)
 {
     const float *v = o->out + (size_t)item * D;
-    float s = o->bias[item];
+    float s = 0;
     for (int j = 0; j < D; j++)
         s += v[j] * vector[j];
     return s;
@@ -92,9 +94,10 @@ static void learn(struct organic *o, struct organic_user *u, uint32_t item)
     float vector[D], pull[D] = {0}, most = -1e30f, total = 0;
     const uint32_t n = pick(o, item);
     const bool all = o->n <= ORGANIC_EXACT;
-    organic_vector(o, u, vector);
+    organic_vector(o, u, ORGANIC_KEEP, vector);
     for (uint32_t i = 0; i < n; i++) {
-        o->work[i] = organic_score(o, vector, all ? i : o->picked[i]);
+        const uint32_t at = all ? i : o->picked[i];
+        o->work[i] = organic_affinity(o, vector, at) + o->bias[at];
         most = o->work[i] > most ? o->work[i] : most;
     }
     for (uint32_t i = 0; i < n; i++)
@@ -112,10 +115,10 @@ static void learn(struct organic *o, struct organic_user *u, uint32_t item)
         adagrad(o->bias + at, o->bias_sum + at, g);
     }
     float weight = 1, sum = 0;
-    for (uint32_t i = u->n; i-- > 0; weight *= KEEP)
+    for (uint32_t i = u->n; i-- > 0; weight *= ORGANIC_KEEP)
         sum += weight;
     weight = 1;
-    for (uint32_t i = u->n; i-- > 0; weight *= KEEP)
+    for (uint32_t i = u->n; i-- > 0; weight *= ORGANIC_KEEP)
         for (int j = 0; j < D; j++) {
             const size_t at = (size_t)u->item[i] * D + (size_t)j;
             adagrad(o->in + at, o->in_sum + at, pull[j] * weight / sum);

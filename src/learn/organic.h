@@ -38,13 +38,16 @@ struct organic_user {
 int organic_init(struct organic *o, uint32_t n, uint64_t seed);
 void organic_release(struct organic *o);
 
-/* The person's vector, 0 for a stranger. */
-void organic_vector(const struct organic *o, const struct organic_user *u,
+/* The person's vector, 0 for a stranger: of each view, `keep` of the weight of the one
+   after it. */
+void organic_vector(const struct organic *o, const struct organic_user *u, float keep,
                     float out[ORGANIC_DIM]);
+extern const float ORGANIC_KEEP; /* with which vectors are learned */
 
-/* How likely each of the n items is looked at next, as a logarithm up to a constant. */
-float organic_score(const struct organic *o, const float vector[ORGANIC_DIM],
-                    uint32_t item);
+/* How much likelier than by popularity (exp(bias)) an item is looked at next, as a
+   logarithm up to a constant. */
+float organic_affinity(const struct organic *o, const float vector[ORGANIC_DIM],
+                       uint32_t item);
 
 void organic_view(struct organic *o, struct organic_user *u, uint32_t item);
 

@@ -82,28 +82,41 @@ static double spread(const struct posterior *p, const float *phi, double *out)
     }
     for (uint32_t i = 0; i < d; i++)
         s += out[i] * phi[i];
-    return s > 0 ? s : 0;
+    return s;
 }
 
 double posterior_variance(const struct posterior *p, const float *phi)
 {
     double work[POSTERIOR_MOST_DIM];
-    return spread(p, phi, work);
+    const double s = spread(p, phi, work);
+    return s > 0 ? s : 0;
+}
+
+/* Rounding has made something of it that is no covariance: begin anew, keep the mean. */
+static void mend(struct posterior *p)
+{
+    const size_t d = p->prior->dim;
+    memcpy(p->cov, p->prior->cov, d * d * sizeof(*p->cov));
 }
 
 void posterior_observe(struct posterior *p, const float *phi, double g, double h)
 {
     const uint32_t d = p->prior->dim;
     double c[POSTERIOR_MOST_DIM];
-    const double s = spread(p, phi, c);
+    double s = spread(p, phi, c);
+    if (!(s >= 0)) {
+        mend(p);
+        s = spread(p, phi, c);
+    }
     const double shrink = h / (1 + h * s), step = g / (1 + h * s);
+    /* One triangle, mirrored: rows and columns must not drift apart. */
     for (uint32_t i = 0; i < d; i++) {
         const double a = shrink * c[i];
-        if (a == 0)
-            continue;
         double *row = p->cov + (size_t)i * d;
-        for (uint32_t j = 0; j < d; j++)
+        for (uint32_t j = 0; j <= i; j++) {
             row[j] -= a * c[j];
+            p->cov[(size_t)j * d + i] = row[j];
+        }
     }
     for (uint32_t i = 0; i < d; i++)
         p->mean[i] += c[i] * step;

@@ -7,7 +7,7 @@
 
 static const double WEIGHT_SD = 4, INTERCEPT_SD = 2;
 static const double FAST_KEEP = .75, FAST_PULL = .03, LEAD_KEEP = .7, SHARPNESS = 1.5;
-static const double LEAST_RATE = .01;
+static const double LEAST_RATE = .01, NEXT_SESSION = .5;
 enum { ENOUGH_SEEN = 30 };
 
 int taste_population_init(struct taste_population *p, uint32_t dim)
@@ -42,6 +42,14 @@ void taste_clear(struct taste *t)
 {
     posterior_clear(&t->slow);
     posterior_clear(&t->fast);
+    t->lead = 0;
+    t->seen = 0;
+}
+
+void taste_fade(struct taste *t)
+{
+    posterior_forget(&t->slow, NEXT_SESSION, 1 - NEXT_SESSION);
+    posterior_copy(&t->fast, &t->slow);
     t->lead = 0;
     t->seen = 0;
 }

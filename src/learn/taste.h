@@ -34,6 +34,7 @@ struct taste {
 int taste_init(struct taste *t, const struct taste_population *p);
 void taste_release(struct taste *t);
 void taste_clear(struct taste *t);
+void taste_fade(struct taste *t); /* a later session: half of what was known counts */
 
 /* x (dim + 1), its last number 1. */
 double taste_mean(const struct taste *t, const float *x);
