@@ -28,7 +28,8 @@ static void engine_destroy(void *state)
     if (e->has_organic)
         organic_release(&e->organic);
     last_layer_release(&e->layer);
-    critic_online_release(&e->critic);
+    critic_online_release(&e->soon);
+    critic_online_release(&e->lasting);
     free(e->user);
     free(e->alive);
     free(e->x);
@@ -106,13 +107,21 @@ static bool make_learners(struct engine *e)
                                              .slow = .99995,
                                              .fast = .998,
                                              .prior_mean = trust};
-    const struct critic_online_options critic = {.dim = SATURATION_PHI,
-                                                 .gamma = .95,
-                                                 .lambda = .5,
-                                                 .keep = .9995,
-                                                 .regularisation = 1};
+    const struct critic_online_options soon = {.dim = SATURATION_SOON,
+                                               .gamma = .95,
+                                               .lambda = .5,
+                                               .least_window = 2000,
+                                               .most_window = 2000,
+                                               .regularisation = 15};
+    const struct critic_online_options lasting = {.dim = SATURATION_LASTING,
+                                                  .gamma = .97,
+                                                  .lambda = .5,
+                                                  .least_window = 10000,
+                                                  .most_window = 10000,
+                                                  .regularisation = 1};
     return last_layer_init(&e->layer, &layer) == 0 &&
-           critic_online_init(&e->critic, &critic) == 0;
+           critic_online_init(&e->soon, &soon) == 0 &&
+           critic_online_init(&e->lasting, &lasting) == 0;
 }
 
 static void *create(uint64_t seed, const struct actor_catalog *c,
@@ -126,12 +135,7 @@ static void *create(uint64_t seed, const struct actor_catalog *c,
     e->window = (struct saturation_window){.clicks = 10, .slates = 5};
     e->rate_prior = 20;
     rng_init(&e->rng, seed, 0xE9619E);
-    for (int i = 0; i <= SATURATION_COUNTS; i++) {
-        e->away_from[i][0] = .1;
-        e->away_from[i][1] = 5;
-    }
-    e->away_stays[0] = 2;
-    e->away_stays[1] = 2;
+    attention_init(&e->attention);
     e->alive = calloc(ENGINE_MOST_USERS, sizeof(*e->alive));
     e->has_organic = c->n > 0 && organic_init(&e->organic, c->n, seed) == 0;
     if (!e->alive || (c->n && !e->has_organic) || !make_learners(e) || !make_items(e) ||
@@ -195,9 +199,10 @@ static void close_session(struct engine *e, struct engine_user *u)
         taste_close(&e->taste, &u->taste);
         taste_fade(&u->taste);
     }
-    memset(u->trace, 0, sizeof(u->trace));
+    memset(u->soon_trace, 0, sizeof(u->soon_trace));
+    memset(u->lasting_trace, 0, sizeof(u->lasting_trace));
     u->had = (struct saturation){0};
-    u->away = 0;
+    u->attention = (struct attention_user){0};
 }
 
 static void engine_reset(void *state, uint32_t user)
@@ -239,7 +244,6 @@ static void engine_event(void *state, uint32_t user, const struct actor_event *e
 static void remember_list(struct engine *e, struct engine_user *u, struct engine_open *o,
                           uint64_t id, const uint32_t *item, uint32_t k)
 {
-    uint32_t count[SATURATION_GROUPS];
     struct engine_slot *slot = realloc(o->slot, k * sizeof(*slot));
     o->id = 0;
     if (!slot)
@@ -249,14 +253,8 @@ static void remember_list(struct engine *e, struct engine_user *u, struct engine
     o->user = u->number;
     o->k = k;
     o->last = u->last;
-    o->away = u->away;
-    saturation_counts(&u->had, &e->window, count);
-    o->most_had = 0;
-    for (uint32_t g = 0; g < SATURATION_GROUPS; g++)
-        o->most_had = count[g] > o->most_had ? count[g] : o->most_had;
-    if (o->most_had > SATURATION_COUNTS)
-        o->most_had = SATURATION_COUNTS;
-    saturation_phi(&u->had, &e->window, o->phi);
+    saturation_soon(&u->had, &e->window, o->soon);
+    saturation_lasting(&u->had, o->lasting);
     for (uint32_t j = 0; j < k; j++) {
         slot[j] = e->judged[item[j]];
         slot[j].looked = engine_looked(e, j);

@@ -25,6 +25,7 @@
 #include "learn/last_layer.h"
 #include "learn/organic.h"
 #include "learn/taste.h"
+#include "policy/attention.h"
 #include "policy/explore.h"
 #include "policy/saturation.h"
 
@@ -34,8 +35,8 @@ enum {
     ENGINE_MOST_PAIRED = 512,
     ENGINE_MOST_ARMS = 256,
     ENGINE_MOST_ARM_DIM = 36,
-    ENGINE_MOST_TASTE = 32, /* features; more are projected */
-    ENGINE_VIEWS = 24,      /* items whose views by a user are counted */
+    ENGINE_MOST_TASTE = TASTE_MOST_DIM, /* features; more are projected */
+    ENGINE_VIEWS = 24,                  /* items whose views by a user are counted */
 };
 
 /* What is said of a candidate. */
@@ -86,8 +87,8 @@ struct engine_user {
     struct engine_shown shown;
     struct organic_user organic;
     struct saturation had;
-    double away; /* chance that the next list is not looked at */
-    double trace[SATURATION_PHI];
+    struct attention_user attention;
+    double soon_trace[SATURATION_SOON], lasting_trace[SATURATION_LASTING];
     bool has_taste;
     struct taste taste;
 };
@@ -103,9 +104,8 @@ struct engine_slot {
 
 struct engine_open {
     uint64_t id; /* 0: free */
-    uint32_t user, k, last, most_had;
-    double away;
-    double phi[SATURATION_PHI];
+    uint32_t user, k, last;
+    double soon[SATURATION_SOON], lasting[SATURATION_LASTING];
     float arm[ENGINE_MOST_ARM_DIM];
     struct engine_slot *slot; /* (k) */
 };
@@ -133,17 +133,15 @@ struct engine {
     struct taste_population taste;
     struct last_layer layer;
     double all_clicks, all_shows;
-    double rate_prior;  /* showings that everybody's rate counts as in an item's */
-    float moment_scale; /* of the vectors of what people look at */
-    float late_vector[ORGANIC_DIM]; /* of the present request's user */
+    double rate_prior; /* showings that everybody's rate counts as in an item's */
     double reward_sum[SATURATION_GROUPS + 1], reward_n[SATURATION_GROUPS + 1];
     double look_clicks[ACTOR_MOST_SLATE], look_expected[ACTOR_MOST_SLATE];
-    double away_from[SATURATION_COUNTS + 1][2]; /* went away, stayed; by most_had */
-    double away_stays[2];
+    struct attention attention;
     double expected_multi, seen_multi; /* lists with several clicks */
     double null_lists, lists_seen;
+    bool picks_one;    /* the present list is for one click at most */
     double usual_gain; /* of the best of a list, EWMA */
-    struct critic_online critic;
+    struct critic_online soon, lasting;
     struct saturation_window window;
     /* people, requests */
     struct engine_user **user; /* by number */
@@ -151,7 +149,14 @@ struct engine {
     uint32_t *alive; /* ring of user numbers */
     uint32_t alive_at, n_alive;
     struct engine_open open[ENGINE_OPEN];
-    /* of the present request: (cap) */
+    /* of the present request */
+    struct {
+        double base, base_logit, weight[ENGINE_FEATURES];
+        uint32_t had[SATURATION_GROUPS];
+        float late_vector[ORGANIC_DIM];
+        struct taste_mix taste;
+    } now;
+    /* (cap) */
     uint32_t cap;
     struct engine_slot *judged;
     double *sd, *gain;

@@ -85,9 +85,11 @@ static double overall(const struct engine *e)
     return (e->all_clicks + .5) / (e->all_shows + 5);
 }
 
+/* Of a rate drawn to `base`, over it. */
 static double log_odds_over(double clicks, double shows, double base, double prior)
 {
-    return logit((clicks + prior * base) / (shows + prior)) - logit(base);
+    const double not = shows - clicks + prior * (1 - base);
+    return log((clicks + prior * base) * (1 - base) / (not *base));
 }
 
 /* Decayed counts of a sparse list. */
@@ -107,6 +109,12 @@ void engine_moment(struct engine *e, const struct engine_user *u, const float *c
                    uint32_t n_context, float *arm)
 {
     uint32_t n = 0;
+    e->now.base = overall(e);
+    e->now.base_logit = logit(e->now.base);
+    last_layer_weights(&e->layer, e->now.weight);
+    saturation_counts(&u->had, &e->window, e->now.had);
+    if (u->has_taste)
+        taste_mix(&e->now.taste, &u->taste);
     if (context) {
         arm[n++] = 1;
         for (uint32_t i = 0; i < n_context && n < ENGINE_MOST_ARM_DIM; i++)
@@ -117,11 +125,8 @@ void engine_moment(struct engine *e, const struct engine_user *u, const float *c
                 arm[n++] = context[i] * context[j];
     } else if (e->has_organic) {
         organic_vector(&e->organic, &u->organic, ORGANIC_KEEP, arm);
-        organic_vector(&e->organic, &u->organic, LATE_KEEP, e->late_vector);
-        double squares = 0;
-        for (; n < ORGANIC_DIM; n++)
-            squares += (double)arm[n] * arm[n];
-        e->moment_scale += .001f * ((float)sqrt(squares / ORGANIC_DIM) - e->moment_scale);
+        organic_vector(&e->organic, &u->organic, LATE_KEEP, e->now.late_vector);
+        n = ORGANIC_DIM;
     }
     e->arm_dim = e->arm_dim ? e->arm_dim : n;
 }
@@ -130,7 +135,7 @@ static void judge_item(const struct engine *e, const struct engine_asked *a, uin
                        struct engine_slot *s)
 {
     const struct engine_user *u = a->user;
-    const double base = overall(e);
+    const double base = e->now.base;
     uint32_t at;
     s->f[F_RATE] = (float)log_odds_over(e->clicks[i], e->shows[i], base, e->rate_prior);
     s->f[F_RATE_LATE] =
@@ -168,8 +173,8 @@ static void judge_features(struct engine *e, const struct engine_asked *a, uint3
         s->group = e->group[i];
     }
     if (a->user->has_taste) {
-        s->f[F_TASTE] = (float)taste_mean(&a->user->taste, s->x);
-        *variance += taste_variance(&a->user->taste, s->x);
+        s->f[F_TASTE] = (float)taste_mix_mean(&e->now.taste, s->x);
+        *variance += taste_mix_variance(&e->now.taste, s->x);
     }
     if (a->context && a->n_context == e->raw_dim) {
         double match = 0;
@@ -180,14 +185,11 @@ static void judge_features(struct engine *e, const struct engine_asked *a, uint3
     }
 }
 
-static void judge_had(const struct engine *e, const struct engine_user *u,
-                      struct engine_slot *s)
+static void judge_had(const struct engine *e, struct engine_slot *s)
 {
     static const uint32_t step[] = {2, 3, 4, 5, 7};
-    uint32_t count[SATURATION_GROUPS];
-    saturation_counts(&u->had, &e->window, count);
     for (int j = 0; j < 5; j++)
-        s->f[F_HAD_1 + j] = count[s->group] >= step[j];
+        s->f[F_HAD_1 + j] = e->now.had[s->group] >= step[j];
 }
 
 void engine_judge(struct engine *e, const struct engine_asked *a, uint32_t i,
@@ -200,11 +202,11 @@ void engine_judge(struct engine *e, const struct engine_asked *a, uint32_t i,
     s->f[F_ONE] = 1;
     if (!a->candidates) {
         judge_item(e, a, i, s);
-        variance += 1 / ((e->shows[i] + e->rate_prior) * overall(e) + .5);
+        variance += 1 / ((e->shows[i] + e->rate_prior) * e->now.base + .5);
     }
     if (e->has_taste) {
         judge_features(e, a, i, s, &variance);
-        judge_had(e, a->user, s);
+        judge_had(e, s);
     }
     if (e->arm && !a->candidates && e->arm_dim) {
         struct last_layer_guess g;
@@ -216,8 +218,10 @@ void engine_judge(struct engine *e, const struct engine_asked *a, uint32_t i,
     }
     if (e->has_organic && !a->candidates && a->user->organic.n && !a->context) {
         s->f[F_ORGANIC] = organic_affinity(&e->organic, a->arm, i) / 4;
-        s->f[F_ORGANIC_LATE] = organic_affinity(&e->organic, e->late_vector, i) / 4;
+        s->f[F_ORGANIC_LATE] = organic_affinity(&e->organic, e->now.late_vector, i) / 4;
     }
-    s->z = logit(overall(e)) + last_layer_mean(&e->layer, s->f);
+    s->z = e->now.base_logit;
+    for (int j = 0; j < ENGINE_FEATURES; j++)
+        s->z += e->now.weight[j] * (double)s->f[j];
     *sd = sqrt(variance);
 }

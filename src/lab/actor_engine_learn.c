@@ -3,7 +3,7 @@
 
 #include "lab/actor_engine.h"
 
-static const double LATE_KEEP = .97, SHOWN_KEEP = .98, AWAY_CAP = .98;
+static const double LATE_KEEP = .97, SHOWN_KEEP = .98;
 static const double ARM_SD = .15;
 
 double engine_looked(const struct engine *e, uint32_t place)
@@ -16,29 +16,36 @@ double engine_looked(const struct engine *e, uint32_t place)
     return most;
 }
 
-/* ---- was the list looked at at all? ------------------------------------------------ */
-
-/* The posterior chance that the user was away, given what was clicked. */
-static double was_away(const struct engine_open *o, const float *reward)
+static uint32_t most_had(const struct engine *e, const struct engine_user *u)
 {
-    double none = 1;
-    for (uint32_t j = 0; j < o->k; j++) {
-        if (reward[j] > 0)
-            return 0;
-        none *= 1 - o->slot[j].looked / (1 + exp(-o->slot[j].z));
-    }
-    return o->away / (o->away + (1 - o->away) * none);
+    uint32_t count[SATURATION_GROUPS], most = 0;
+    saturation_counts(&u->had, &e->window, count);
+    for (uint32_t g = 0; g < SATURATION_GROUPS; g++)
+        most = count[g] > most ? count[g] : most;
+    return most;
 }
 
-/* Counts that the user went or stayed away: from there, or from a session in which the
-   group had most had so many recent clicks. */
-static void learn_away(struct engine *e, const struct engine_user *u,
-                       const struct engine_open *o, double away)
+/* Whether the list was looked at by the user who is known; a new one begins anew. */
+static double looked_at(struct engine *e, struct engine_user *u,
+                        const struct engine_open *o, const float *reward, uint32_t before,
+                        bool learns, bool *changed)
 {
-    double *from =
-        u->had.streak && u->away > .5 ? e->away_stays : e->away_from[o->most_had];
-    from[0] += away;
-    from[1] += 1 - away;
+    double chance[ACTOR_MOST_SLATE], looked[ACTOR_MOST_SLATE];
+    for (uint32_t j = 0; j < o->k; j++) {
+        chance[j] = 1 / (1 + exp(-o->slot[j].z));
+        looked[j] = o->slot[j].looked;
+    }
+    const struct attention_list l = {.chance = chance,
+                                     .looked = looked,
+                                     .reward = reward,
+                                     .n = o->k,
+                                     .saturation = before,
+                                     .after = most_had(e, u)};
+    const double here =
+        attention_observe(&e->attention, &u->attention, &l, learns, changed);
+    if (*changed && u->has_taste)
+        taste_clear(&u->taste);
+    return here;
 }
 
 /* ---- each part learns its share ---------------------------------------------------- */
@@ -179,16 +186,20 @@ static void learn_value(struct engine *e, struct engine_user *u,
 {
     uint8_t clicked[ACTOR_MOST_SLATE];
     uint32_t n = 0;
-    double total = 0, next[SATURATION_PHI];
+    double total = 0, soon[SATURATION_SOON], lasting[SATURATION_LASTING];
     for (uint32_t j = 0; j < o->k; j++)
         if (reward[j] > 0) {
             clicked[n++] = o->slot[j].group;
             total += (double)reward[j];
         }
     saturation_slate(&u->had, clicked, n);
-    saturation_phi(&u->had, &e->window, next);
-    if (learns)
-        critic_online_step(&e->critic, u->trace, o->phi, total, done ? NULL : next);
+    saturation_soon(&u->had, &e->window, soon);
+    saturation_lasting(&u->had, lasting);
+    if (!learns)
+        return;
+    critic_online_step(&e->soon, u->soon_trace, o->soon, total, done ? NULL : soon);
+    critic_online_step(&e->lasting, u->lasting_trace, o->lasting, total,
+                       done ? NULL : lasting);
 }
 
 void engine_learn_spread(struct engine *e)
@@ -210,10 +221,12 @@ void engine_learn(struct engine *e, struct engine_user *u, const struct engine_o
                   const float *reward, bool done, bool ours)
 {
     const bool learns = !e->o.frozen_after || e->lists <= e->o.frozen_after;
-    const double away = was_away(o, reward), here = 1 - away;
+    const uint32_t before = most_had(e, u);
+    learn_value(e, u, o, reward, done, learns && ours);
+    bool changed = false;
+    const double here = looked_at(e, u, o, reward, before, learns, &changed);
     if (learns) {
-        learn_away(e, u, o, away);
-        learn_taste(e, u, o, reward, here);
+        learn_taste(e, u, o, reward, changed ? 1 : here);
         for (uint32_t j = 0; j < o->k; j++)
             learn_slot(e, o, &o->slot[j], reward[j] > 0, here);
         learn_looking(e, o, reward, here);
@@ -222,15 +235,4 @@ void engine_learn(struct engine *e, struct engine_user *u, const struct engine_o
     for (uint32_t j = 0; j < o->k; j++)
         if (o->slot[j].item != UINT32_MAX)
             count_shown(u, o->slot[j].item, reward[j] > 0);
-    learn_value(e, u, o, reward, done, learns && ours);
-    /* Away next time: still, or anew. */
-    uint32_t count[SATURATION_GROUPS], most = 0;
-    saturation_counts(&u->had, &e->window, count);
-    for (uint32_t g = 0; g < SATURATION_GROUPS; g++)
-        most = count[g] > most ? count[g] : most;
-    most = most < SATURATION_COUNTS ? most : SATURATION_COUNTS;
-    const double stays = e->away_stays[0] / (e->away_stays[0] + e->away_stays[1]);
-    const double goes =
-        e->away_from[most][0] / (e->away_from[most][0] + e->away_from[most][1]);
-    u->away = fmin(away * stays + here * goes, AWAY_CAP);
 }

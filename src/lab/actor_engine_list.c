@@ -4,8 +4,10 @@
 #include "lab/actor_engine.h"
 #include "policy/slate.h"
 
+enum { PLACES_IN_DOUBT = 3 };
 static const double KAPPA = .3, TEMPERATURE = .02, EPSILON = .01, GAIN_RATE = .003;
-static const double BAR = 1; /* standard deviations that an effect must stand out by */
+/* Standard deviations that an effect must stand out by. */
+static const double BAR_SOON = 1, BAR_LASTING = 2;
 
 /* Of an item's click: what it brings itself. */
 static double worth(const struct engine *e, uint32_t group)
@@ -16,33 +18,30 @@ static double worth(const struct engine *e, uint32_t group)
 }
 
 /* What one more click on a group changes in what follows, given that c of its clicks are
-   recent, over what no click changes. */
+   recent. */
 static double effect_of_click(const struct engine *e, uint32_t group, uint32_t c)
 {
-    uint32_t at[4], n = 0;
-    double a[4];
     if (e->o.no_values)
         return 0;
-    at[n] = saturation_at_count(c + 1);
-    a[n++] = 1;
-    if (c) {
-        at[n] = saturation_at_count(c);
-        a[n++] = -1;
-    }
-    at[n] = saturation_at_group(group);
-    a[n++] = SATURATION_GROUP_UNIT;
-    at[n] = SATURATION_AT_CLICKS;
-    a[n++] = SATURATION_UNIT;
-    return e->critic.o.gamma * critic_online_effect(&e->critic, at, a, n, BAR);
+    const uint32_t counts[] = {saturation_at_count(c + 1),
+                               saturation_at_count(c ? c : 1)};
+    const double one_more[] = {1, -1};
+    const uint32_t lasting[] = {saturation_at_group(group), SATURATION_AT_CLICKS};
+    const double unit[] = {SATURATION_GROUP_UNIT, SATURATION_UNIT};
+    return e->soon.o.gamma *
+               critic_online_effect(&e->soon, counts, one_more, 1, BAR_SOON) +
+           e->lasting.o.gamma *
+               critic_online_effect(&e->lasting, lasting, unit, 2, BAR_LASTING);
 }
 
+/* And none. */
 static double effect_of_null(const struct engine *e)
 {
     const uint32_t at[] = {SATURATION_AT_NULLS};
     const double a[] = {SATURATION_UNIT};
     if (e->o.no_values || e->o.no_null)
         return 0;
-    return e->critic.o.gamma * critic_online_effect(&e->critic, at, a, 1, BAR);
+    return e->lasting.o.gamma * critic_online_effect(&e->lasting, at, a, 1, BAR_LASTING);
 }
 
 /* Lists where many clicks would have been seen together by now, had they been possible. */
@@ -59,9 +58,10 @@ static uint32_t draw(struct engine *e, uint32_t n, bool first, double *p)
     double most = 0;
     for (uint32_t i = 0; i < n; i++)
         most = fabs(e->gain[i]) > most ? fabs(e->gain[i]) : most;
-    if (first)
+    if (first && !e->picks_one)
         e->usual_gain += GAIN_RATE * (most - e->usual_gain);
-    most = most > e->usual_gain ? most : e->usual_gain;
+    if (!e->picks_one)
+        most = most > e->usual_gain ? most : e->usual_gain;
     const struct explore_options o = {.share = 1,
                                       .temperature =
                                           e->o.no_exploration ? 0 : TEMPERATURE * most,
@@ -78,6 +78,12 @@ static double chance(const struct engine *e, uint32_t i)
 {
     const double kappa = e->o.no_exploration ? 0 : KAPPA;
     return 1 / (1 + exp(-(e->judged[i].z + kappa * e->sd[i])));
+}
+
+/* The same for somebody of whom nothing is known. */
+static double stranger(const struct engine *e, uint32_t i)
+{
+    return 1 / (1 + exp(-(e->judged[i].z - (double)e->judged[i].f[F_TASTE])));
 }
 
 /* One click a list at most: the gain of SlateQ's numerator under Dinkelbach's lambda. */
@@ -150,7 +156,9 @@ static void take_place(struct kinds *k, uint32_t g, double p)
     k->by[g][0] *= 1 - p;
 }
 
-/* Several clicks may come: place by place what adds most. */
+/* Several clicks may come: place by place what adds most. While the user seems to be away,
+   what is shown costs nothing: places after the first ones find out whether they are
+   somebody else. */
 static void list_of_many(struct engine *e, const struct engine_user *u, uint32_t n,
                          uint32_t k, uint32_t *item, double *p)
 {
@@ -163,7 +171,11 @@ static void list_of_many(struct engine *e, const struct engine_user *u, uint32_t
     }
     for (uint32_t i = 0; i < n; i++)
         e->sd[i] = chance(e, i);
+    const double doubt = u->attention.away + u->attention.changed;
     for (uint32_t j = 0; j < k; j++) {
+        if (doubt > .5 && j == PLACES_IN_DOUBT)
+            for (uint32_t i = 0; i < n; i++)
+                e->sd[i] = stranger(e, i);
         for (uint32_t i = 0; i < left; i++) {
             const uint32_t g = e->judged[e->left[i]].group;
             e->gain[i] = e->sd[e->left[i]] * (worth(e, g) + kinds.effect[g]);
@@ -182,7 +194,8 @@ void engine_list(struct engine *e, struct engine_user *u, uint32_t n, uint32_t k
 {
     for (uint32_t i = 0; i < n; i++)
         e->left[i] = i;
-    if (k > 1 && one_click_a_list(e))
+    e->picks_one = k > 1 && one_click_a_list(e);
+    if (e->picks_one)
         list_of_one(e, n, k, item, p);
     else
         list_of_many(e, u, n, k, item, p);

@@ -68,16 +68,16 @@ static void add_outer(double *m, uint32_t d, const double *u, const double *v)
 static void fade(struct critic_online *c)
 {
     const uint32_t d = c->o.dim;
-    if (c->o.keep >= 1)
-        return;
+    const double half = (double)c->steps / 2;
+    const double keep = 1 - 1 / fmin(fmax(half, c->o.least_window), c->o.most_window);
     for (size_t i = 0; i < (size_t)d * d; i++) {
-        c->inverse[i] /= c->o.keep;
-        c->spread[i] /= c->o.keep;
+        c->inverse[i] /= keep;
+        c->spread[i] /= keep;
     }
     for (uint32_t i = 0; i < d; i++)
-        c->b[i] *= c->o.keep;
+        c->b[i] *= keep;
     double unit[CRITIC_ONLINE_MOST_DIM] = {0};
-    unit[c->steps % d] = sqrt(c->o.regularisation * (1 - c->o.keep) * d);
+    unit[c->steps % d] = sqrt(c->o.regularisation * (1 - keep) * d);
     add_outer(c->inverse, d, unit, unit);
     add_outer(c->spread, d, unit, unit);
 }

@@ -6,7 +6,9 @@
  *
  *   A = reg I + sum z (phi(s) - gamma phi(s'))',  b = sum z r,  w = A^-1 b
  *
- * where A^-1 is kept by Sherman-Morrison, and older steps fade by `keep`. phi(s') is 0 after
+ * where A^-1 is kept by Sherman-Morrison, and older steps fade since
+ * they tell of an older policy: at step n with a window of n / 2 steps, within bounds, so
+ * that first attempts are forgotten early, and late values stand on many steps. phi(s') is 0 after
  * the last step of a session. It needs no step size and each step is used to the full:
  * some hundreds of steps are enough where gradient methods take ten thousands.
  *
@@ -24,8 +26,8 @@ enum { CRITIC_ONLINE_MOST_DIM = 96 };
 
 struct critic_online_options {
     uint32_t dim;
-    double gamma, lambda; /* discount; decay of the trace */
-    double keep;          /* of older steps, a step */
+    double gamma, lambda;             /* discount; decay of the trace */
+    double least_window, most_window; /* steps after which a step counts 1 / e */
     double regularisation;
 };
 

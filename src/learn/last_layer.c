@@ -41,6 +41,13 @@ double last_layer_share_fast(const struct last_layer *l)
     return 1 / (1 + exp(-LEAD_SHARPNESS * l->lead));
 }
 
+void last_layer_weights(const struct last_layer *l, double *w)
+{
+    const double f = last_layer_share_fast(l);
+    for (uint32_t i = 0; i < l->o.dim; i++)
+        w[i] = (1 - f) * l->slow.mean[i] + f * l->fast.mean[i];
+}
+
 double last_layer_mean(const struct last_layer *l, const float *phi)
 {
     const double f = last_layer_share_fast(l);

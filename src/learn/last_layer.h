@@ -53,6 +53,7 @@ double last_layer_share_fast(const struct last_layer *l);
 /* phi (dim). The variance is of the mixture: also what the twins disagree on. */
 void last_layer_guess(const struct last_layer *l, const float *phi,
                       struct last_layer_guess *out);
+void last_layer_weights(const struct last_layer *l, double *w); /* (dim) their means */
 double last_layer_mean(const struct last_layer *l, const float *phi);
 
 struct last_layer_seen {

@@ -59,17 +59,37 @@ static double share_fast(const struct taste *t)
     return 1 / (1 + exp(2 - SHARPNESS * t->lead));
 }
 
-double taste_mean(const struct taste *t, const float *x)
+void taste_mix(struct taste_mix *m, const struct taste *t)
 {
     const double f = share_fast(t);
-    return (1 - f) * posterior_mean(&t->slow, x) + f * posterior_mean(&t->fast, x);
+    m->dim = t->slow.prior->dim;
+    for (uint32_t i = 0; i < m->dim; i++)
+        m->mean[i] = (1 - f) * t->slow.mean[i] + f * t->fast.mean[i];
+    for (size_t i = 0; i < (size_t)m->dim * m->dim; i++)
+        m->cov[i] = (float)((1 - f) * t->slow.cov[i] + f * t->fast.cov[i]);
 }
 
-double taste_variance(const struct taste *t, const float *x)
+double taste_mix_mean(const struct taste_mix *m, const float *x)
 {
-    const double f = share_fast(t);
-    return (1 - f) * posterior_variance(&t->slow, x) +
-           f * posterior_variance(&t->fast, x);
+    double z = 0;
+    for (uint32_t i = 0; i < m->dim; i++)
+        z += m->mean[i] * (double)x[i];
+    return z;
+}
+
+double taste_mix_variance(const struct taste_mix *m, const float *x)
+{
+    double s = 0;
+    for (uint32_t i = 0; i < m->dim; i++) {
+        if (x[i] == 0)
+            continue;
+        const float *row = m->cov + (size_t)i * m->dim;
+        float sum = 0;
+        for (uint32_t j = 0; j < m->dim; j++)
+            sum += row[j] * x[j];
+        s += (double)(x[i] * sum);
+    }
+    return s > 0 ? s : 0;
 }
 
 static double observe(struct posterior *p, const struct taste_slate *s)

@@ -17,6 +17,8 @@
 
 #include "learn/posterior.h"
 
+enum { TASTE_MOST_DIM = 32 };
+
 struct taste_population {
     struct posterior_prior prior; /* dim + 1: the last is the intercept */
     uint32_t dim, sessions;
@@ -36,9 +38,15 @@ void taste_release(struct taste *t);
 void taste_clear(struct taste *t);
 void taste_fade(struct taste *t); /* a later session: half of what was known counts */
 
-/* x (dim + 1), its last number 1. */
-double taste_mean(const struct taste *t, const float *x);
-double taste_variance(const struct taste *t, const float *x);
+/* Both posteriors as one, for judging many items; x (dim + 1), its last number 1. */
+struct taste_mix {
+    uint32_t dim;
+    double mean[TASTE_MOST_DIM + 1];
+    float cov[(TASTE_MOST_DIM + 1) * (TASTE_MOST_DIM + 1)];
+};
+void taste_mix(struct taste_mix *m, const struct taste *t);
+double taste_mix_mean(const struct taste_mix *m, const float *x);
+double taste_mix_variance(const struct taste_mix *m, const float *x);
 
 struct taste_slate {
     const float *x;       /* (n, dim + 1) what was shown */

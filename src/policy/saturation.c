@@ -42,31 +42,41 @@ void saturation_counts(const struct saturation *s, const struct saturation_windo
 uint32_t saturation_at_count(uint32_t count)
 {
     const uint32_t c = count < SATURATION_COUNTS ? count : SATURATION_COUNTS;
-    return SATURATION_AT_STREAK + SATURATION_STREAK + c - 1;
+    return SATURATION_AT_OWN + SATURATION_STREAK + c - 1;
 }
 
 uint32_t saturation_at_group(uint32_t group)
 {
-    return SATURATION_AT_GROUPS + group;
+    return SATURATION_AT_OWN + group;
 }
 
-void saturation_phi(const struct saturation *s, const struct saturation_window *w,
-                    double phi[SATURATION_PHI])
+static void common(const struct saturation *s, double *phi)
 {
-    uint32_t count[SATURATION_GROUPS];
-    memset(phi, 0, SATURATION_PHI * sizeof(*phi));
     phi[0] = 1;
-    phi[1] = s->steps * SATURATION_UNIT;
+    phi[SATURATION_AT_STEPS] = s->steps * SATURATION_UNIT;
     phi[SATURATION_AT_NULLS] = s->nulls * SATURATION_UNIT;
     phi[SATURATION_AT_CLICKS] = s->clicks * SATURATION_UNIT;
+}
+
+void saturation_soon(const struct saturation *s, const struct saturation_window *w,
+                     double phi[SATURATION_SOON])
+{
+    uint32_t count[SATURATION_GROUPS];
+    memset(phi, 0, SATURATION_SOON * sizeof(*phi));
+    common(s, phi);
     if (s->streak) {
         const uint32_t k = s->streak < SATURATION_STREAK ? s->streak : SATURATION_STREAK;
-        phi[SATURATION_AT_STREAK + k - 1] = 1;
+        phi[SATURATION_AT_OWN + k - 1] = 1;
     }
     saturation_counts(s, w, count);
-    for (uint32_t g = 0; g < SATURATION_GROUPS; g++) {
-        if (count[g])
-            phi[saturation_at_count(count[g])] += 1;
+    for (uint32_t g = 0; g < SATURATION_GROUPS; g++)
+        for (uint32_t c = 1; c <= count[g] && c <= SATURATION_COUNTS; c++)
+            phi[saturation_at_count(c)] += 1;
+}
+
+void saturation_lasting(const struct saturation *s, double phi[SATURATION_LASTING])
+{
+    common(s, phi);
+    for (uint32_t g = 0; g < SATURATION_GROUPS; g++)
         phi[saturation_at_group(g)] = s->by_group[g] * SATURATION_GROUP_UNIT;
-    }
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a session has had of which kind of item, as features of a critic
+ * What a session has had of which kind of item, as features of two critics
  * (learn/critic_online.h), so that it is learned, and not assumed, what one more click on
- * a kind does to what follows. Kinds are groups of alike items. phi(s):
+ * a kind does to what follows. Kinds are groups of alike items. Both have 1 and the steps,
+ * slates without a click and clicks so far (/ 50), and
  *
- *   1; steps, slates without a click and clicks so far (/ 50); how many slates in a row
- *   were without a click (one feature a length); how many groups have c of the recent
- *   clicks (one feature a count c: any shape of saturation, thresholds too); clicks so
- *   far by group (/ 10).
+ *   soon:    how many slates in a row were without a click (one feature a length), and how
+ *            many groups have at least c of the recent clicks (one feature a count c: any
+ *            shape of saturation, thresholds too);
+ *   lasting: clicks so far by group (/ 10).
  *
- * So after a click on group g the value changes by w[count c + 1] - w[count c] + w[g] / 10:
- * short saturation and lasting effects alike.
+ * So a click on a group with c recent ones changes soon's value by w[c + 1] and lasting's by
+ * w[g] / 10 + w[clicks] / 50. They are apart since the first is learned from few steps and
+ * changes with the policy, and the second needs many.
  *
  * Memory: a fixed struct a session. Threads: no state but the caller's.
  */
@@ -24,7 +26,8 @@ enum {
     SATURATION_RECENT = 20, /* clicks that are remembered */
     SATURATION_COUNTS = 10, /* counts of 1, 2, .., 10 and more */
     SATURATION_STREAK = 6,
-    SATURATION_PHI = 4 + SATURATION_STREAK + SATURATION_COUNTS + SATURATION_GROUPS
+    SATURATION_SOON = 4 + SATURATION_STREAK + SATURATION_COUNTS,
+    SATURATION_LASTING = 4 + SATURATION_GROUPS
 };
 
 /* Of the recent clicks: at most so many, none older than so many slates. */
@@ -47,17 +50,18 @@ void saturation_slate(struct saturation *s, const uint8_t *clicked, uint32_t n);
 void saturation_counts(const struct saturation *s, const struct saturation_window *w,
                        uint32_t count[SATURATION_GROUPS]);
 
-void saturation_phi(const struct saturation *s, const struct saturation_window *w,
-                    double phi[SATURATION_PHI]);
+void saturation_soon(const struct saturation *s, const struct saturation_window *w,
+                     double phi[SATURATION_SOON]);
+void saturation_lasting(const struct saturation *s, double phi[SATURATION_LASTING]);
 
-/* Where phi has what, for the effect of one more click. */
-uint32_t saturation_at_count(uint32_t count); /* count >= 1 */
-uint32_t saturation_at_group(uint32_t group);
+/* Where they have what, for the effect of one more click. */
+uint32_t saturation_at_count(uint32_t count); /* in soon; count >= 1 */
+uint32_t saturation_at_group(uint32_t group); /* in lasting */
 enum {
+    SATURATION_AT_STEPS = 1,
     SATURATION_AT_NULLS = 2,
     SATURATION_AT_CLICKS = 3,
-    SATURATION_AT_STREAK = 4,
-    SATURATION_AT_GROUPS = 4 + SATURATION_STREAK + SATURATION_COUNTS
+    SATURATION_AT_OWN = 4 /* what is only in one of them begins here */
 };
 extern const double SATURATION_UNIT; /* of steps, nulls and clicks: 1 / 50 */
 extern const double SATURATION_GROUP_UNIT;
