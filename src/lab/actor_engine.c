@@ -135,7 +135,7 @@ static void *create(uint64_t seed, const struct actor_catalog *c,
     e->window = (struct saturation_window){.clicks = 10, .slates = 5};
     e->rate_prior = 20;
     rng_init(&e->rng, seed, 0xE9619E);
-    attention_init(&e->attention);
+    presence_init(&e->presence);
     e->alive = calloc(ENGINE_MOST_USERS, sizeof(*e->alive));
     e->has_organic = c->n > 0 && organic_init(&e->organic, c->n, seed) == 0;
     if (!e->alive || (c->n && !e->has_organic) || !make_learners(e) || !make_items(e) ||
@@ -202,7 +202,7 @@ static void close_session(struct engine *e, struct engine_user *u)
     memset(u->soon_trace, 0, sizeof(u->soon_trace));
     memset(u->lasting_trace, 0, sizeof(u->lasting_trace));
     u->had = (struct saturation){0};
-    u->attention = (struct attention_user){0};
+    u->presence = (struct presence_user){0};
 }
 
 static void engine_reset(void *state, uint32_t user)

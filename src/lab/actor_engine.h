@@ -25,7 +25,7 @@
 #include "learn/last_layer.h"
 #include "learn/organic.h"
 #include "learn/taste.h"
-#include "policy/attention.h"
+#include "policy/presence.h"
 #include "policy/explore.h"
 #include "policy/saturation.h"
 
@@ -87,7 +87,7 @@ struct engine_user {
     struct engine_shown shown;
     struct organic_user organic;
     struct saturation had;
-    struct attention_user attention;
+    struct presence_user presence;
     double soon_trace[SATURATION_SOON], lasting_trace[SATURATION_LASTING];
     bool has_taste;
     struct taste taste;
@@ -136,7 +136,7 @@ struct engine {
     double rate_prior; /* showings that everybody's rate counts as in an item's */
     double reward_sum[SATURATION_GROUPS + 1], reward_n[SATURATION_GROUPS + 1];
     double look_clicks[ACTOR_MOST_SLATE], look_expected[ACTOR_MOST_SLATE];
-    struct attention attention;
+    struct presence presence;
     double expected_multi, seen_multi; /* lists with several clicks */
     double null_lists, lists_seen;
     bool picks_one;    /* the present list is for one click at most */

@@ -35,14 +35,13 @@ static double looked_at(struct engine *e, struct engine_user *u,
         chance[j] = 1 / (1 + exp(-o->slot[j].z));
         looked[j] = o->slot[j].looked;
     }
-    const struct attention_list l = {.chance = chance,
-                                     .looked = looked,
-                                     .reward = reward,
-                                     .n = o->k,
-                                     .saturation = before,
-                                     .after = most_had(e, u)};
-    const double here =
-        attention_observe(&e->attention, &u->attention, &l, learns, changed);
+    const struct presence_list l = {.chance = chance,
+                                    .looked = looked,
+                                    .reward = reward,
+                                    .n = o->k,
+                                    .saturation = before,
+                                    .after = most_had(e, u)};
+    const double here = presence_observe(&e->presence, &u->presence, &l, learns, changed);
     if (*changed && u->has_taste)
         taste_clear(&u->taste);
     return here;

@@ -171,7 +171,7 @@ static void list_of_many(struct engine *e, const struct engine_user *u, uint32_t
     }
     for (uint32_t i = 0; i < n; i++)
         e->sd[i] = chance(e, i);
-    const double doubt = u->attention.away + u->attention.changed;
+    const double doubt = u->presence.away + u->presence.changed;
     for (uint32_t j = 0; j < k; j++) {
         if (doubt > .5 && j == PLACES_IN_DOUBT)
             for (uint32_t i = 0; i < n; i++)

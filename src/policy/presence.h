@@ -15,30 +15,30 @@
  *
  * Memory: fixed. Not thread-safe.
  */
-#ifndef POLICY_ATTENTION_H
-#define POLICY_ATTENTION_H
+#ifndef POLICY_PRESENCE_H
+#define POLICY_PRESENCE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ATTENTION_LEVELS = 11, ATTENTION_NEWCOMER = 5 /* lists */ };
+enum { PRESENCE_LEVELS = 11, PRESENCE_NEWCOMER = 5 /* lists */ };
 
 /* Of everybody: soft counts. */
-struct attention {
-    double goes[ATTENTION_LEVELS][2]; /* went away, kept looking; by saturation */
-    double stays[2];                  /* away: stayed, came back */
+struct presence {
+    double goes[PRESENCE_LEVELS][2]; /* went away, kept looking; by saturation */
+    double stays[2];                 /* away: stayed, came back */
     double changes, lists;
     double new_clicks, new_shows; /* of newcomers */
 };
 
 /* Of a session. */
-struct attention_user {
+struct presence_user {
     double away, changed; /* beliefs before the next list */
     double spell;         /* lists away in a row, by belief */
     uint32_t from, lists; /* saturation where it began */
 };
 
-struct attention_list {
+struct presence_list {
     const double *chance; /* (n) of a click, if looked at */
     const double *looked; /* (n) of having been looked at, by place */
     const float *reward;  /* (n) above 0: clicked */
@@ -47,14 +47,14 @@ struct attention_list {
     uint32_t after;      /* .. after it */
 };
 
-void attention_init(struct attention *a);
+void presence_init(struct presence *a);
 
 /*
  * Moves the beliefs on. Returns the chance that the list was looked at by the one who is
  * known; *changed: what is known of them is of somebody else. Without `learns` the counts
  * stay.
  */
-double attention_observe(struct attention *a, struct attention_user *u,
-                         const struct attention_list *l, bool learns, bool *changed);
+double presence_observe(struct presence *a, struct presence_user *u,
+                        const struct presence_list *l, bool learns, bool *changed);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy/attention.h"
+#include "policy/presence.h"
 
 #include <math.h>
 
@@ -10,10 +10,10 @@ static const double MOST_AWAY = .98; /* nor that somebody is away */
 static const double NONE_OF_A_STRANGER = .85;
 static const double LISTS_A_CHANGE = 1000;
 
-void attention_init(struct attention *a)
+void presence_init(struct presence *a)
 {
-    *a = (struct attention){.stays = {2, 2}, .changes = 1, .lists = LISTS_A_CHANGE};
-    for (int i = 0; i < ATTENTION_LEVELS; i++) {
+    *a = (struct presence){.stays = {2, 2}, .changes = 1, .lists = LISTS_A_CHANGE};
+    for (int i = 0; i < PRESENCE_LEVELS; i++) {
         a->goes[i][0] = .1;
         a->goes[i][1] = 5;
     }
@@ -25,7 +25,7 @@ static double likelihood(double p, bool click)
 }
 
 /* How likely the clicks are: of the user who is known, and of a newcomer. */
-static void likelihoods(const struct attention *a, const struct attention_list *l,
+static void likelihoods(const struct presence *a, const struct presence_list *l,
                         double *known, double *newcomer, uint32_t *clicks)
 {
     const double usual = (a->new_clicks + .5) / (a->new_shows + 5);
@@ -43,7 +43,7 @@ static void likelihoods(const struct attention *a, const struct attention_list *
 }
 
 /* A spell that ended tells how long such spells are and where they begin. */
-static void learn_spell(struct attention *a, struct attention_user *u)
+static void learn_spell(struct presence *a, struct presence_user *u)
 {
     if (u->spell > .5) {
         a->goes[u->from][0] += fmin(u->spell, 1);
@@ -53,18 +53,18 @@ static void learn_spell(struct attention *a, struct attention_user *u)
     u->spell = 0;
 }
 
-static void begin_anew(struct attention_user *u)
+static void begin_anew(struct presence_user *u)
 {
-    *u = (struct attention_user){0};
+    *u = (struct presence_user){0};
 }
 
 static uint32_t level(uint32_t saturation)
 {
-    return saturation < ATTENTION_LEVELS ? saturation : ATTENTION_LEVELS - 1;
+    return saturation < PRESENCE_LEVELS ? saturation : PRESENCE_LEVELS - 1;
 }
 
 /* Beliefs before the next list. */
-static void move_on(const struct attention *a, struct attention_user *u, uint32_t after)
+static void move_on(const struct presence *a, struct presence_user *u, uint32_t after)
 {
     const double *from = a->goes[level(after)];
     const double goes = from[0] / (from[0] + from[1]);
@@ -75,8 +75,8 @@ static void move_on(const struct attention *a, struct attention_user *u, uint32_
     u->changed += (1 - u->changed) * changes;
 }
 
-double attention_observe(struct attention *a, struct attention_user *u,
-                         const struct attention_list *l, bool learns, bool *changed)
+double presence_observe(struct presence *a, struct presence_user *u,
+                        const struct presence_list *l, bool learns, bool *changed)
 {
     double known, newcomer;
     uint32_t clicks;
@@ -91,7 +91,7 @@ double attention_observe(struct attention *a, struct attention_user *u,
         u->from = level(l->saturation);
     u->spell += u->away;
     if (learns) {
-        for (uint32_t j = 0; u->lists <= ATTENTION_NEWCOMER && j < l->n; j++) {
+        for (uint32_t j = 0; u->lists <= PRESENCE_NEWCOMER && j < l->n; j++) {
             a->new_clicks += l->reward[j] > 0;
             a->new_shows += l->looked[j];
         }
