@@ -68,18 +68,23 @@ static void json_figures(struct json_writer *w, const struct simulation *s,
         json_share(w, gap, simulation_between(s, policy, random, oracle, part));
 }
 
-/* Stretches of turns, so that a long episode does not make a long answer. */
-static void json_by_turn(struct json_writer *w, const struct simulation *s,
-                         uint32_t policy)
+typedef double mean_fn(const struct simulation *s, uint32_t policy, uint32_t from,
+                       uint32_t to);
+
+/* Means of stretches, so that a long episode does not make a long answer. */
+static void json_by(struct json_writer *w, const char *key, const struct simulation *s,
+                    uint32_t policy, uint32_t length, mean_fn *mean)
 {
-    const uint32_t turns = simulation_turns(s);
-    const uint32_t stride = (turns + SIMULATE_POINTS - 1) / SIMULATE_POINTS;
-    json_key_uint(w, "turns_a_point", stride);
-    json_key(w, "by_turn");
+    const uint32_t stride = (length + SIMULATE_POINTS - 1) / SIMULATE_POINTS;
+    json_key(w, key);
+    json_begin_object(w);
+    json_key_uint(w, "stride", stride);
+    json_key(w, "reward");
     json_begin_array(w);
-    for (uint32_t t = 0; t < turns; t += stride)
-        json_double(w, simulation_turns_mean(s, policy, t, t + stride), 6);
+    for (uint32_t i = 0; i < length; i += stride)
+        json_double(w, mean(s, policy, i, i + stride), 6);
     json_end_array(w);
+    json_end_object(w);
 }
 
 static void json_policy(struct json_writer *w, const struct simulation *s,
@@ -104,7 +109,8 @@ static void json_policy(struct json_writer *w, const struct simulation *s,
         json_key_int_if(w, "t90", t90 != SIMULATE_NEVER, t90);
     }
     json_key_double(w, "us_a_decision", micros_a_decision(s, policy), 4);
-    json_by_turn(w, s, policy);
+    json_by(w, "by_turn", s, policy, simulation_turns(s), simulation_turns_mean);
+    json_by(w, "by_episode", s, policy, s->options.episodes, simulation_episodes_mean);
     json_end_object(w);
 }
 
