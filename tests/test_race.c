@@ -23,6 +23,7 @@ struct watch {
     char phases[1024];
     const char *stop_in;
     int best_calls;
+    uint32_t warmup;     /* of a run with a bound on time */
     size_t n, steps[32]; /* phases, and how often each was shown: once a step */
 };
 
@@ -72,7 +73,7 @@ static struct penchant_train_report race(const struct circles *s,
     struct train_options o;
     struct penchant_train_report r = {0};
     assert_int_equal(train_options_from(&o, asked, &s->data, NULL), 0);
-    o.warmup_steps = 5;
+    o.warmup_steps = asked->minutes > 0 ? w->warmup : 5;
     o.progress = watch_progress;
     o.cookie = w;
     o.on_best = count_best;
@@ -284,11 +285,33 @@ static void test_race__stops_in_a_heat_with_the_best_so_far(void **state)
     circles_release(&s);
 }
 
+/* Where time does not last for the rise of the rate nothing can be told: no race. */
+static void test_race__too_little_time_to_tell_is_the_first_ones(void **state)
+{
+    (void)state;
+    struct circles s;
+    struct watch w = {.phases = "", .warmup = 1000000};
+    struct model *best;
+    struct penchant_train_options asked = wish();
+    asked.max_epochs = 0;
+    asked.minutes = 0.005;
+    circles_init(&s, USERS, ITEMS, 3);
+    const struct penchant_train_report r = race(&s, &asked, &w, &best);
+    assert_string_equal(r.trial[0].what, "gated");
+    assert_true(r.trial[0].taken && r.trial[0].steps > 0);
+    for (size_t i = 1; i < ROWS; i++)
+        assert_int_equal(r.trial[i].steps, 0);
+    assert_string_equal(r.preset, "gated");
+    assert_null(strstr(w.phases, "try unchanged"));
+    model_free(best);
+    circles_release(&s);
+}
+
 static void test_race__no_heat_outlasts_the_time(void **state)
 {
     (void)state;
     struct circles s;
-    struct watch w = {.phases = ""};
+    struct watch w = {.phases = "", .warmup = 1};
     struct model *best;
     struct penchant_train_options asked = wish();
     asked.max_epochs = 0;
@@ -342,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_race__repeats_bit_for_bit),
         cmocka_unit_test(test_race__a_fixed_dropout_leaves_one_row_a_preset),
         cmocka_unit_test(test_race__stops_in_a_heat_with_the_best_so_far),
+        cmocka_unit_test(test_race__too_little_time_to_tell_is_the_first_ones),
         cmocka_unit_test(test_race__no_heat_outlasts_the_time),
         cmocka_unit_test(test_race__reports_every_trial_in_order),
     };

@@ -42,6 +42,9 @@ static const struct heat {
     uint32_t epochs;
 } heats[] = {{0.02, 2}, {0.025, 2}, {0.035, 4}};
 static const double slow_most = 2;
+/* While the rate still rises no recipe can be told from another: the first one has so much
+   more time to get over that, and if it does not, it goes on alone. */
+static const double warm_share = 0.03;
 enum { HEATS = sizeof(heats) / sizeof(heats[0]), HEAT_PART = 6 };
 
 /* Validation NDCG@10 of two runs with other seeds differs by about so much. */
@@ -207,18 +210,39 @@ static struct trainer_leg as_far_as(const struct runner *first, const struct run
                                 .steps = there > here ? there - here : 1};
 }
 
+/* Whether the first recipe has left the rise of the rate behind. */
+static int warm_up(struct race *race, bool *warm, struct penchant_error *err)
+{
+    struct runner *first = race->runner[0];
+    const uint64_t steps = trainer_report(first->trainer)->steps;
+    const uint64_t rise = first->options.warmup_steps;
+    const struct trainer_leg leg = {.seconds = warm_share * race->budget,
+                                    .steps = rise > steps ? rise - steps : 0};
+    int status = PENCHANT_OK;
+    if (race->budget > 0 && leg.steps && !race->stopped)
+        status = race_go(race, first, &leg, err);
+    *warm = race->budget <= 0 || trainer_report(first->trainer)->steps >= rise;
+    return status;
+}
+
 static int run_heat(struct race *race, const struct heat *heat,
                     struct penchant_error *err)
 {
     struct trainer_leg leg = {.epochs = epochs_of(race, heat)};
     const struct runner *first = race->runner[0];
-    int status = PENCHANT_OK;
+    const double before = race->seconds;
+    bool warm = true;
     if (race->budget > 0)
         leg = (struct trainer_leg){.seconds = heat->share * race->budget};
-    for (size_t i = 0; i < race->n && !status && !race->stopped; i++) {
-        if (i && race->budget > 0)
-            leg =
-                as_far_as(first, race->runner[i], slow_most * heat->share * race->budget);
+    int status = race_go(race, race->runner[0], &leg, err);
+    if (!status)
+        status = warm_up(race, &warm, err);
+    if (!warm)
+        keep(race, 1);
+    const double most = slow_most * (race->seconds - before);
+    for (size_t i = 1; i < race->n && !status && !race->stopped; i++) {
+        if (race->budget > 0)
+            leg = as_far_as(first, race->runner[i], most);
         status = race_go(race, race->runner[i], &leg, err);
     }
     sort(race);

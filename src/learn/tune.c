@@ -277,6 +277,8 @@ static bool worth_it(const struct race *race)
     const uint32_t most = race->o->max_epochs, leg = leg_epochs(race);
     size_t cases;
     trainer_gains(r->trainer, &cases);
+    if (race->budget > 0 && trainer_report(r->trainer)->steps < r->options.warmup_steps)
+        return false; /* the rate still rises */
     return cases > 1 && !trainer_done(r->trainer) && leg > 0 &&
            TUNE_COPIES * race_bytes(&r->options) <= RACE_BYTES &&
            (!most || trainer_report(r->trainer)->epochs + leg < most);
