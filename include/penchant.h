@@ -206,6 +206,14 @@ struct penchant_request {
     uint64_t seed;      /* the same one draws the same again; 0: any */
 };
 
+/* What an item may be worth to a shopper in the long run: docs/values.md. */
+enum penchant_value {
+    PENCHANT_VALUE_PURCHASE,   /* what will be bought */
+    PENCHANT_VALUE_ENGAGEMENT, /* what will be looked at and liked */
+    PENCHANT_VALUE_STAYING,    /* how long the visit goes on */
+    PENCHANT_VALUES
+};
+
 /* What one source of evidence says of an item. */
 struct penchant_evidence {
     const char *source;  /* its name */
@@ -220,7 +228,8 @@ struct penchant_scored {
     double
         propensity; /* the chance of its place, given those before it; 1 unless drawn */
     /* With `explain` only: */
-    double probability; /* that the user's next event is of this item */
+    double probability;            /* that the user's next event is of this item */
+    double value[PENCHANT_VALUES]; /* in the long run; NaN: there is none */
     size_t n_evidence;
     const struct penchant_evidence *evidence; /* freed with the list */
 };
@@ -647,6 +656,9 @@ struct penchant_train_options {
     /* Whether item vectors stand on what the items say of themselves: "auto" (default, by
        validation), "on", "off". */
     const char *content;
+    /* Whether values are learned beside the model, which they leave as it is: "auto" (default,
+       where the log has events of several types or purchases), "on", "off". */
+    const char *values;
     uint32_t dim, blocks, heads, negatives, max_length; /* 0: by the preset */
     double dropout, learning_rate, weight_decay;        /* negative: by the preset */
     uint32_t max_epochs, batch_tokens;                  /* 0: by the preset */
@@ -675,6 +687,25 @@ struct penchant_trial {
 
 enum { PENCHANT_TRIALS = 24 };
 
+/* How good the values of one kind are, on users that they were not learned from, in units
+   of the rewards. */
+struct penchant_value_quality {
+    char name[16];      /* "purchase", "engagement", "staying" */
+    const char *reason; /* why there are none; then the rest is 0. Else NULL */
+    double discount;    /* of a reward, an event later */
+    uint64_t n, users;  /* moments, and whose */
+    double mean_return; /* discounted rewards that came after them until the log's end */
+    double mean_value;  /* as foretold */
+    double td_error;    /* root mean square of the temporal differences */
+    double rmse;        /* of the value against the return, */
+    double mean_rmse;   /* of the mean return of the users learned from, */
+    double rate_rmse;   /* of a line through each user's own recent rate of reward */
+    double gain, error; /* rate_rmse^2 - rmse^2, and its standard error by user */
+    double spearman,
+        rate_spearman;    /* rank correlations of value and rate with the return */
+    double item_spearman; /* of the value of the item that was chosen */
+};
+
 struct penchant_train_report {
     char preset[16], loss[16];
     uint32_t dim, blocks, heads, negatives, max_length, epochs, best_epoch;
@@ -685,6 +716,8 @@ struct penchant_train_report {
     bool stopped; /* by the callback */
     size_t n_trials;
     struct penchant_trial trial[PENCHANT_TRIALS]; /* in the order in which they began */
+    double value_seconds;
+    struct penchant_value_quality value[PENCHANT_VALUES];
 };
 
 PENCHANT_API void penchant_train_options_default(struct penchant_train_options *o);
@@ -726,12 +759,13 @@ struct penchant_evaluation {
     char best_single[32]; /* the source that is best alone, by NDCG@10 */
     struct penchant_metric over_ndcg10, over_mrr20, over_hr20; /* the model minus it */
     struct penchant_outlook_quality outlook[PENCHANT_OUTLOOK_QUALITIES];
+    struct penchant_value_quality value[PENCHANT_VALUES];
 };
 
 /*
  * How well a trained shop predicts each user's last event, which training held out for
- * validation (equal scores rank against the model), and how well its outlook did when it
- * was trained. `sources` as in a request; NULL: all.
+ * validation (equal scores rank against the model), and how well its outlook and its values
+ * did when they were trained. `sources` as in a request; NULL: all.
  */
 PENCHANT_API int penchant_evaluate(struct penchant *p, const char *sources,
                                    struct penchant_evaluation *out,

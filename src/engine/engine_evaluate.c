@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "engine/lessons.h"
+#include "engine/values_train.h"
 #include "evaluate/metrics.h"
 
 enum { EACH = 200, ROOM = EVIDENCE_SOURCES * EACH, ALL = (1 << EVIDENCE_SOURCES) - 1 };
 
 struct evaluating {
     const struct snapshot *s;
+    const struct snapshot *present; /* the model in use, which has the values */
     struct lessons lessons;
     uint32_t mask;
     struct metrics blend, alone[EVIDENCE_SOURCES];
@@ -129,6 +131,7 @@ static void report(const struct evaluating *v, struct penchant_evaluation *out)
     report_outlook(&v->s->outlook, OUTLOOK_OUTPUTS, &out->outlook[0]);
     for (int o = 0; o < OUTLOOK_OUTPUTS; o++)
         report_outlook(&v->s->outlook, o, &out->outlook[1 + o]);
+    values_quality(v->present->critic, out->value);
 }
 
 int penchant_evaluate(struct penchant *p, const char *sources,
@@ -144,7 +147,7 @@ int penchant_evaluate(struct penchant *p, const char *sources,
         return error_set(err, PENCHANT_ENOMODEL, "no model has been trained");
     struct snapshot *judged = NULL;
     int rc = engine_snapshot_judged(p, s, &judged, err);
-    struct evaluating v = {.s = judged ? judged : s, .mask = mask};
+    struct evaluating v = {.s = judged ? judged : s, .present = s, .mask = mask};
     metrics_init(&v.blend);
     for (int i = 0; i < EVIDENCE_SOURCES; i++)
         metrics_init(&v.alone[i]);

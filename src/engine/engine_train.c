@@ -17,6 +17,7 @@
 #include "engine/lessons.h"
 #include "engine/resume.h"
 #include "engine/segments_train.h"
+#include "engine/values_train.h"
 #include "evidence/blend_fit.h"
 #include "learn/held_out.h"
 #include "learn/outlook_fit.h"
@@ -34,7 +35,9 @@ struct training {
     struct model *resumed;
     struct outlook_model outlook;
     struct segments_trained segments;
-    int64_t trained_us; /* notes both models as one training's */
+    bool wants_values;
+    struct critic *critic; /* NULL: none */
+    int64_t trained_us;    /* notes both models as one training's */
     char model_path[ENGINE_PATH_MAX], best_path[ENGINE_PATH_MAX];
     char judged_path[ENGINE_PATH_MAX];
     struct penchant_error *err;
@@ -45,6 +48,7 @@ void penchant_train_options_default(struct penchant_train_options *o)
     *o = (struct penchant_train_options){
         .preset = "auto",
         .content = "auto",
+        .values = "auto",
         .dropout = -1,
         .learning_rate = -1,
         .weight_decay = -1,
@@ -114,8 +118,8 @@ static int save(struct training *t, const char *path, const struct model *m,
                 const struct blend *b, const struct blend_report *fit)
 {
     struct notes n = {.n = 0};
-    struct checkpoint_extra
-        extra[BLEND_EXTRAS + SEGMENTS_EXTRAS + OUTLOOK_EXTRAS + CONTENT_EXTRAS];
+    struct checkpoint_extra extra[BLEND_EXTRAS + SEGMENTS_EXTRAS + OUTLOOK_EXTRAS +
+                                  CONTENT_EXTRAS + CRITIC_EXTRAS];
     char name[32];
     note_training(&n, t);
     add_note(&n, NOTE_NDCG, "%.6f", fit->blend.ndcg10);
@@ -124,10 +128,12 @@ static int save(struct training *t, const char *path, const struct model *m,
         add_note(&n, name, "%.6f", fit->alone[s].ndcg10);
     }
     struct outlook_kept kept;
+    struct critic_kept kept_values;
     size_t n_extras = blend_extras(b, extra);
     n_extras += segments_extras(&t->segments, extra + n_extras);
     n_extras += outlook_extras(&t->outlook, &kept, extra + n_extras);
     n_extras += space_extras(t, extra + n_extras);
+    n_extras += critic_extras(t->critic, &kept_values, extra + n_extras);
     return checkpoint_save(path, m, n.note, n.n, extra, n_extras, t->err);
 }
 
@@ -208,6 +214,20 @@ static int find_segments(struct training *t, const struct model *m)
     return rc;
 }
 
+/* On the states of the model that is served. A run that was stopped has none. */
+static int learn_values(struct training *t, const struct model *m)
+{
+    const int64_t start = timing_steady_ns();
+    bool stopped = false;
+    if (!t->wants_values || t->report->stopped)
+        return PENCHANT_OK;
+    const int rc =
+        values_train(&t->critic, &stopped, &t->lessons, m, t->o, t->report->seed, t->err);
+    t->report->value_seconds = (double)(timing_steady_ns() - start) * 1e-9;
+    t->report->stopped = stopped;
+    return rc;
+}
+
 /* ---- training ---- */
 
 /* The weights are fitted on events that the model has not seen; then it learns those too.
@@ -230,6 +250,8 @@ static int finish(struct training *t, struct model *best, const struct train_dat
     }
     if (!rc)
         rc = find_segments(t, all ? all : best);
+    if (!rc)
+        rc = learn_values(t, all ? all : best);
     if (!rc)
         rc = save(t, t->model_path, all ? all : best, &b, &fit);
     if (!rc) {
@@ -375,6 +397,9 @@ static int train(struct training *t)
                       : train_options_from(&options, t->o, &data, t->err);
     if (rc)
         return rc;
+    rc = values_wanted(&t->wants_values, t->o->values, &t->lessons, t->err);
+    if (rc)
+        return rc;
     options.on_best = keep_best;
     options.everything = true;
     options.chosen = &chosen;
@@ -408,6 +433,9 @@ int penchant_train(const struct penchant_train_options *o,
     if (!rc)
         rc = train(t);
     model_free(t->resumed);
+    if (!rc)
+        values_quality(t->critic, t->report->value);
+    critic_free(t->critic);
     segments_trained_release(&t->segments);
     lessons_release(&t->lessons);
     free(t);

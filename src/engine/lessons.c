@@ -44,12 +44,21 @@ static int read_item(void *cookie, uint32_t id, const struct store_item *row)
                         : error_set(r->err, PENCHANT_ECORRUPT, "item %u cannot be", id);
 }
 
+static int read_type(void *cookie, uint32_t id, const char *name)
+{
+    struct reading *r = cookie;
+    value_log_type(&r->l->values, id, name);
+    return PENCHANT_OK;
+}
+
 static int read_event(void *cookie, const struct event *e)
 {
     struct reading *r = cookie;
     if (e->seq > r->last_seq)
         return PENCHANT_OK;
     r->l->last_seq = e->seq;
+    if (value_log_observe(&r->l->values, e))
+        return error_memory(r->err);
     if (e->item == NAMES_NONE || event_dislikes(e->type, e->value))
         return PENCHANT_OK;
     return history_builder_add(&r->builder, e->user, e->item, e->type, e->ts_us)
@@ -204,6 +213,8 @@ static int read_log(struct reading *r, struct store *store)
     if (!rc)
         rc = ops->scan_items(store, read_item, r, r->err);
     if (!rc)
+        rc = ops->scan_types(store, read_type, r, r->err);
+    if (!rc)
         rc = modalities_read(&l->modalities, store, l->catalog.ids.n, r->err);
     if (!rc)
         rc = ops->scan_events(store, 0, read_event, r, r->err);
@@ -232,6 +243,7 @@ static int read_all(struct lessons *l, struct store *store, uint64_t last_seq, b
         .l = l, .last_seq = last_seq, .hides = hides, .err = err ? err : &detail};
     *l = (struct lessons){0};
     catalog_init(&l->catalog);
+    value_log_init(&l->values);
     history_builder_init(&r.builder);
     const int rc = read_log(&r, store);
     history_builder_release(&r.builder);
@@ -300,6 +312,7 @@ void lessons_release(struct lessons *l)
     free(l->content);
     evidence_release(&l->evidence);
     modalities_release(l->modalities);
+    value_log_release(&l->values);
     history_release(&l->history);
     catalog_release(&l->catalog);
     free(l->train_end);

@@ -14,6 +14,7 @@
 #include "engine/describe.h"
 #include "engine/modalities.h"
 #include "engine/snapshot.h"
+#include "engine/value_log.h"
 #include "evidence/evidence.h"
 #include "learn/train.h"
 #include "store/store.h"
@@ -32,6 +33,7 @@ struct lessons {
     bool repeats; /* users come back to items, so that seen ones are ranked too */
     struct evidence evidence;      /* has observed all that is not held out */
     struct modalities *modalities; /* imported vectors, or NULL: none */
+    struct value_log values;       /* what events earn */
     /* By lessons_describe(); NULL when no item says anything. */
     struct content_space *space;
     float *content; /* (n_items, dim of the space) */

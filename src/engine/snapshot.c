@@ -26,6 +26,7 @@ static void snapshot_free(struct snapshot *s)
     encoder_free(s->encoder);
     names_release(&s->attributes);
     model_free(s->model);
+    critic_free(s->critic);
     free(s->item_vectors);
     free(s->middle);
     free(s);
@@ -87,6 +88,8 @@ static int snapshot_load(struct snapshot **out, const char *path,
         rc = read_notes(s, path, err);
     if (!rc)
         rc = outlook_load(&s->outlook, path, err);
+    if (!rc)
+        rc = critic_load(&s->critic, path, s->model->config.dim, err);
     if (!rc)
         rc = encoder_new(&s->encoder, s->model, err);
     if (!rc && name_attributes(s))

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "evidence/blend.h"
 #include "interest/outlook.h"
+#include "learn/critic.h"
 #include "model/encoder.h"
 #include "retrieval/topk.h"
 
@@ -42,6 +43,7 @@ struct snapshot {
     uint32_t n_items, dim;
     struct blend blend;
     struct outlook_model outlook;
+    struct critic *critic; /* NULL: no values */
     uint64_t version; /* 1, 2, .. by the order in which this process picked models up */
     uint64_t trained_seq;
     int64_t trained_us;

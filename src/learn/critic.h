@@ -60,17 +60,17 @@ struct critic_form {
 
 /* How good a critic is, on users it has not learned from. In units of the rewards. */
 struct critic_figures {
-    float n, users;            /* states, and whose; 0: not judged */
-    float mean_return;         /* what came of them, discounted, until the log's end */
-    float mean_value;          /* mean V(s) */
-    float td_error;            /* root mean square of r + gamma V(s') - Q(s, a) */
-    float rmse;                /* of V(s) against the return */
-    float mean_rmse;           /* of the mean return of the users learned from */
-    float rate_rmse;           /* of a line through the user's recent rate of reward */
-    float gain, gain_error;    /* rate_rmse^2 - rmse^2, standard error by user */
-    float spearman;            /* rank correlation of V(s) with the return */
-    float rate_spearman;       /* of the recent rate */
-    float action_spearman;     /* of Q(s, a) of what was chosen */
+    float n, users;         /* states, and whose; 0: not judged */
+    float mean_return;      /* what came of them, discounted, until the log's end */
+    float mean_value;       /* mean V(s) */
+    float td_error;         /* root mean square of r + gamma V(s') - Q(s, a) */
+    float rmse;             /* of V(s) against the return */
+    float mean_rmse;        /* of the mean return of the users learned from */
+    float rate_rmse;        /* of a line through the user's recent rate of reward */
+    float gain, gain_error; /* rate_rmse^2 - rmse^2, standard error by user */
+    float spearman;         /* rank correlation of V(s) with the return */
+    float rate_spearman;    /* of the recent rate */
+    float action_spearman;  /* of Q(s, a) of what was chosen */
 };
 
 enum { CRITIC_FIGURES = 13 };

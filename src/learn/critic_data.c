@@ -200,7 +200,7 @@ static int add_user(struct making *k, uint32_t user)
     const uint32_t most = k->m->config.max_length;
     const size_t from = k->d->n;
     int rc = PENCHANT_OK;
-    for (uint64_t at = first; !rc && at + 1 < end; at += most > 1 ? most - 1 : 1) {
+    for (uint64_t at = first; !rc && most > 1 && at + 1 < end; at += most - 1) {
         const uint64_t left = end - 1 - at;
         if (at > first && left == 1)
             break; /* its only token is the last one of the window before */

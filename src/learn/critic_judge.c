@@ -126,8 +126,9 @@ static void told_release(struct told *t)
     free(t->picked);
 }
 
-static int ask(struct told *t, const struct critic_head *head, const struct critic_form *f,
-               enum critic_objective o, const struct critic_data *d)
+static int ask(struct told *t, const struct critic_head *head,
+               const struct critic_form *f, enum critic_objective o,
+               const struct critic_data *d)
 {
     struct critic_work *w = critic_work_new(f, CRITIC_BATCH, 0);
     const struct critic_lesson l = {.form = f,

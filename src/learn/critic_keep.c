@@ -43,9 +43,10 @@ size_t critic_extras(const struct critic *c, struct critic_kept *kept,
         describe(c, o, extra + n);
         n += 2;
     }
-    extra[0] = (struct checkpoint_extra){
-        .name = FACTS, .rows = CRITIC_OBJECTIVES, .cols = CRITIC_KEPT,
-        .data = kept->facts[0]};
+    extra[0] = (struct checkpoint_extra){.name = FACTS,
+                                         .rows = CRITIC_OBJECTIVES,
+                                         .cols = CRITIC_KEPT,
+                                         .data = kept->facts[0]};
     return n;
 }
 

@@ -30,8 +30,8 @@ struct critic_transition {
     uint32_t state, next, item, user;
     float reward[CRITIC_OBJECTIVES];   /* of the next few events, discounted */
     float discount[CRITIC_OBJECTIVES]; /* of V(next); 0: nothing follows */
-    float after[CRITIC_OBJECTIVES];    /* all that came, discounted; NaN: beside the way */
-    float rate[CRITIC_OBJECTIVES];     /* recent mean reward of the user before */
+    float after[CRITIC_OBJECTIVES]; /* all that came, discounted; NaN: beside the way */
+    float rate[CRITIC_OBJECTIVES];  /* recent mean reward of the user before */
 };
 
 /* What is learned from; states and items are tables of rows. */

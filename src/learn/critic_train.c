@@ -187,7 +187,8 @@ static void judge(void *arg, uint32_t i)
     struct critic_training *t = arg;
     struct critic_head *head = &t->critic->head[i];
     if (head->why == CRITIC_GIVEN)
-        t->failed[i] = critic_judge(head, &t->critic->form, (enum critic_objective)i, t->d);
+        t->failed[i] =
+            critic_judge(head, &t->critic->form, (enum critic_objective)i, t->d);
 }
 
 /* Whether there is enough to learn from and to judge by. */
