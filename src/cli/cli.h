@@ -129,6 +129,11 @@ int cli_print_list(const char *command, struct penchant *p,
 /* Appends a table of what penchant_evaluate found, without a last line feed. */
 void cli_print_quality(struct buf *b, const struct penchant_evaluation *e);
 
+/* What is said of values, in `train` and `evaluate`: lines after what is there, or an object
+   "values". */
+void cli_print_values(struct buf *b, const struct penchant_value_quality *value);
+void cli_values_json(struct json_writer *w, const struct penchant_value_quality *value);
+
 /* Its value and interval as an object. */
 void cli_metric_json(struct json_writer *w, const char *key,
                      const struct penchant_metric *m);

@@ -88,6 +88,7 @@ static void report_json(struct buf *b, const struct penchant_evaluation *e)
     cli_metric_json(&w, "hr@20", &e->over_hr20);
     json_end_object(&w);
     outlook_quality_json(&w, e);
+    cli_values_json(&w, e->value);
     json_end_object(&w);
 }
 
@@ -112,6 +113,7 @@ static void report_text(struct buf *b, const struct penchant_evaluation *e)
 {
     cli_print_quality(b, e);
     outlook_quality_text(b, e);
+    cli_print_values(b, e->value);
 }
 
 int cmd_evaluate(int argc, char **argv)
@@ -127,7 +129,8 @@ int cmd_evaluate(int argc, char **argv)
         "evaluate", "how well a trained shop predicts what its users did last",
         "The event that training held out of each user, among all items; where users "
         "practically never come back to one, among those not seen before;\n"
-        "and how well what comes next and within 7 days was told (docs/outlook.md).",
+        "and how well what comes next and within 7 days (docs/outlook.md) and what items "
+        "are worth (docs/values.md) was told.",
         options, sizeof(options) / sizeof(options[0])};
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_CONTINUE)

@@ -29,6 +29,8 @@ static void report_json(struct buf *b, const struct penchant_train_report *r)
     json_key_double(&w, "validation_ndcg@10", r->best_ndcg10, 6);
     json_key_bool(&w, "stopped", r->stopped);
     race_report_json(&w, r);
+    json_key_double(&w, "value_seconds", r->value_seconds, 6);
+    cli_values_json(&w, r->value);
     json_end_object(&w);
 }
 
@@ -43,6 +45,7 @@ static void report_text(struct buf *b, const struct penchant_train_report *r)
                (unsigned long long)r->tokens, r->seconds, r->tokens_per_s, r->best_ndcg10,
                r->best_epoch, r->stopped ? " (stopped; the best so far was kept)" : "");
     race_report_text(b, r);
+    cli_print_values(b, r->value);
 }
 
 int cmd_train(int argc, char **argv)
@@ -54,6 +57,8 @@ int cmd_train(int argc, char **argv)
     const struct cli_option options[] = {
         CLI_DIR(&o.dir),
         CLI_TRAIN_ROWS(&o),
+        {"values", 0, CLI_STRING, &o.values, "V", NULL, 0, 0,
+         "auto, on or off: learn what items are worth in the long run"},
         {"resume", 0, CLI_FLAG, &o.resume, NULL, NULL, 0, 0,
          "go on from the last checkpoint"},
         CLI_JSON(&json),

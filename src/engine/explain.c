@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/values.h"
 #include "evidence/counts.h"
 
 /* What one source says of the n items; score and sum are scratch (n). */
@@ -22,16 +23,18 @@ static void explain_source(struct explanation *x, size_t place, int s,
             .contribution = (double)sum[i]};
 }
 
-int explanation_init(struct explanation *x, struct penchant *p,
-                     const struct evidence_query *q, const struct blend_terms *t,
-                     const struct shortlist_best *best, size_t n)
+int explanation_init(struct explanation *x, struct penchant *p, const struct snapshot *s,
+                     const struct want *w, const struct evidence_query *q,
+                     const struct blend_terms *t, const struct shortlist_best *best,
+                     size_t n)
 {
     *x = (struct explanation){.n_sources = (size_t)__builtin_popcount(t->mask)};
     uint32_t *item = malloc((n + 1) * sizeof *item);
     float *scratch = malloc((3 * n + 1) * sizeof *scratch), *novelty = scratch + n;
     x->evidence = calloc(n * x->n_sources + 1, sizeof *x->evidence);
     x->probability = calloc(n + 1, sizeof *x->probability);
-    const bool full = item && scratch && x->evidence && x->probability;
+    x->value = malloc((n + 1) * PENCHANT_VALUES * sizeof *x->value);
+    bool full = item && scratch && x->evidence && x->probability && x->value;
     for (size_t i = 0; full && i < n; i++) {
         item[i] = best->hit[i].row;
         x->probability[i] = (double)t->covered * exp(best->hit[i].score - best->log_sum);
@@ -39,12 +42,13 @@ int explanation_init(struct explanation *x, struct penchant *p,
     if (full)
         counts_novelty(p->evidence.counts, item, n, novelty);
     size_t place = 0;
-    for (int s = 0; full && s < EVIDENCE_SOURCES; s++) {
-        if (!(t->mask >> s & 1))
+    for (int i = 0; full && i < EVIDENCE_SOURCES; i++) {
+        if (!(t->mask >> i & 1))
             continue;
-        evidence_sources[s]->score(p->evidence.state[s], q, item, n, scratch);
-        explain_source(x, place++, s, &t->term[s], scratch, novelty, novelty + n, n);
+        evidence_sources[i]->score(p->evidence.state[i], q, item, n, scratch);
+        explain_source(x, place++, i, &t->term[i], scratch, novelty, novelty + n, n);
     }
+    full = full && engine_values(p, s, w, q, item, n, x->value) == PENCHANT_OK;
     free(item);
     free(scratch);
     if (!full)
@@ -56,5 +60,6 @@ void explanation_release(struct explanation *x)
 {
     free(x->evidence);
     free(x->probability);
+    free(x->value);
     *x = (struct explanation){0};
 }

@@ -70,6 +70,8 @@ static int list_new(struct penchant_list **out, const struct penchant *p,
                                      .probability = x ? x->probability[i] : 0,
                                      .n_evidence = each,
                                      .evidence = each ? evidence + i * each : NULL};
+        for (size_t v = 0; v < PENCHANT_VALUES; v++)
+            list->items[i].value[v] = x ? (double)x->value[v * n + i] : (double)NAN;
         text += len;
     }
     *out = list;
@@ -257,7 +259,8 @@ static int choose(struct penchant *p, const struct snapshot *s,
         n = choose_items(p, r, w, &q, &terms, &best);
         n = n > 0 ? draw_list(draw, p, hit, (size_t)n, r->k) : n;
     }
-    if (n > 0 && r->explain && explanation_init(&why, p, &q, &terms, &best, (size_t)n))
+    if (n > 0 && r->explain &&
+        explanation_init(&why, p, s, w, &q, &terms, &best, (size_t)n))
         n = PENCHANT_ENOMEM;
     int rc = n < 0 ? error_memory(err)
                    : list_new(out, p, hit, (size_t)n, why.evidence ? &why : NULL, err);

@@ -71,7 +71,7 @@ void values_quality(const struct critic *c, struct penchant_value_quality *out)
         struct penchant_value_quality *q = &out[o];
         *q = (struct penchant_value_quality){
             .reason = critic_reason(c ? c->head[o].why : CRITIC_UNTRAINED),
-            .discount = (double)critic_discounts[o]};
+            .discount = (double)(c ? c->head[o].gamma : critic_discounts[o])};
         snprintf(q->name, sizeof q->name, "%s", critic_names[o]);
         if (q->reason)
             continue;

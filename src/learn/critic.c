@@ -73,7 +73,7 @@ struct critic_form critic_form_of(uint32_t dim)
 
 /* ---- states ---- */
 
-enum { KINDS = 4, SHORT = 0, LONG = KINDS, COUNT = 2 * KINDS, SINCE, VISIT };
+enum { KINDS = 5, SHORT = 0, LONG = KINDS, COUNT = 2 * KINDS, SINCE, VISIT };
 _Static_assert(VISIT + 1 == CRITIC_FACTS, "the facts are these");
 
 #define SHORT_DECAY 0.8F /* an event */
@@ -86,12 +86,13 @@ static int kind_of(uint8_t type)
     case EVENT_VIEW:
         return 0;
     case EVENT_WISH:
-    case EVENT_CART:
         return 1;
-    case EVENT_PURCHASE:
+    case EVENT_CART:
         return 2;
-    default:
+    case EVENT_PURCHASE:
         return 3;
+    default:
+        return 4;
     }
 }
 

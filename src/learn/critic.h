@@ -50,7 +50,7 @@ enum critic_why {
 const char *critic_reason(enum critic_why why);
 
 /* What a state says beside h: shares of kinds of events, how many, since when. */
-enum { CRITIC_FACTS = 11, CRITIC_LOOK_BACK = 50, CRITIC_HIDDEN = 32 };
+enum { CRITIC_FACTS = 13, CRITIC_LOOK_BACK = 50, CRITIC_HIDDEN = 32 };
 
 struct critic_form {
     uint32_t dim;    /* of item vectors */

@@ -165,18 +165,16 @@ static float q_of(const struct critic_form *f, const struct critic_pass *p, uint
 
 /* log sum exp of the chosen item's q and the scores, each of which stands for `each` items;
    push becomes every score's share of it. */
-static double log_sum(const float *score, float *push, uint32_t n, float q, float each,
-                      double *own)
+static double log_sum(const float *score, float *push, uint32_t n, float q, float each)
 {
     double top = (double)q, sum;
     for (uint32_t j = 0; j < n; j++)
         top = fmax(top, (double)score[j] + log((double)each));
-    sum = *own = exp((double)q - top);
+    sum = exp((double)q - top);
     for (uint32_t j = 0; j < n; j++)
         sum += exp((double)score[j] + log((double)each) - top);
     for (uint32_t j = 0; j < n; j++)
         push[j] = (float)(exp((double)score[j] + log((double)each) - top) / sum);
-    *own /= sum;
     return top + log(sum);
 }
 
@@ -193,27 +191,24 @@ static double twin_loss(struct critic_work *w, const struct critic_lesson *l,
     float *drow = w->dy + (size_t)i * width + (size_t)twin * f->dim;
     const float term = w->now.term[3 * i + 1 + (uint32_t)twin];
     const float q = q_of(f, &w->now, i, twin, m->item);
-    double loss = 0.5 * (double)((q - m->y) * (q - m->y)), own = 0;
-    float dq = q - m->y, dterm = 0;
+    const float dq = q - m->y;
+    double loss = 0.5 * (double)(dq * dq);
     if (n) {
         k->gather_dots(w->score, row, b->data->item, m->negative, n, f->dim);
         for (uint32_t j = 0; j < n; j++)
             w->score[j] += term;
         const float each = (float)b->data->n_items / (float)n;
-        loss += (double)o->conservative *
-                (log_sum(w->score, w->push, n, q, each, &own) - (double)q);
-        dq += o->conservative * o->lift * (float)(own - 1);
+        loss += (double)o->conservative * log_sum(w->score, w->push, n, q, each);
         const float weight = o->negative_weight / (float)n;
         for (uint32_t j = 0; j < n; j++) {
             const float off = w->score[j] - l->gamma * m->v;
             loss += 0.5 * (double)(weight * off * off);
             w->push[j] = m->share * (o->conservative * w->push[j] + weight * off);
-            dterm += w->push[j];
         }
         k->gather_sum(drow, w->push, b->data->item, m->negative, n, f->dim);
     }
     k->add_scaled(drow, m->item, m->share * dq, f->dim);
-    w->dterm[3 * i + 1 + (uint32_t)twin] = dterm + m->share * dq;
+    w->dterm[3 * i + 1 + (uint32_t)twin] = m->share * dq;
     return loss;
 }
 

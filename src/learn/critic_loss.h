@@ -6,14 +6,16 @@
  *   L_V  mean 1/2 |tau - [u < 0]| u^2, u = Q'(s, a) - V(s)        (expectile: IQL)
  *   L_Q  mean sum_k 1/2 (Q_k(s, a) - y)^2, y = R + D V(s')         (twins)
  *   L_N  negative_weight mean sum_k mean_j 1/2 (Q_k(s, a_j) - gamma V(s))^2    (SNQN)
- *   L_C  conservative mean sum_k (log sum exp Q_k - Q_k(s, a)), over a and the a_j, those
- *        weighted by how many items each stands for                (CQL)
+ *   L_C  conservative mean sum_k log sum exp Q_k over a and the a_j, each a_j weighted by
+ *        how many items it stands for                              (CQL)
  *
- * Q' = min of the twins of the target parameters, which follow slowly (Polyak). y, gamma V
- * and Q' are taken as given. a_j are sampled items that the shopper did not choose: no
- * reward, and the state stays. Of L_C the pull on the logged action itself counts `lift`
- * of what it would: with all of it every value grows by conservative (1 - p) / (1 - D),
- * which for long discounts is more than the values are; 1 is CQL as published.
+ * Q' = min of the twins of the target parameters, which follow slowly (Polyak). a_j are
+ * sampled items that the shopper did not choose: no reward, and the state stays. y, gamma V
+ * and Q' are taken as given, and so are two things more. Of L_C the logged action: pulling
+ * its value up, as CQL does, bootstrapping makes of it conservative (1 - p) / (1 - D) on
+ * every value, which for long discounts is more than the values are (docs/values.md has
+ * the figures). And in Q_k(s, a_j) the state's own term R_k . [x, z]: what was not chosen
+ * tells items apart and says nothing of how much the state is worth.
  *
  * With tau = 1/2 it learns the values of what shoppers do, towards 1 those of the best of
  * what they did: the maximum of Q-learning without asking for an item nobody chose.
@@ -46,7 +48,7 @@ struct critic_data {
 };
 
 struct critic_options {
-    float expectile, conservative, lift, negative_weight;
+    float expectile, conservative, negative_weight;
     uint32_t negatives;
 };
 

@@ -16,8 +16,7 @@ struct critic_train_options critic_train_defaults(size_t n_train)
     return (struct critic_train_options){
         .loss = {.expectile = 0.7F,
                  .conservative = 0.1F,
-                 .lift = 0,
-                 .negative_weight = 1,
+                 .negative_weight = 0.2F,
                  .negatives = 10},
         .rate = 0.002F,
         .polyak = 0.005F,

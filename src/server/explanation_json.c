@@ -1,7 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/explanation_json.h"
 
+#include <math.h>
+
 enum { DIGITS = 9 };
+
+static const char *const value_names[PENCHANT_VALUES] = {
+    [PENCHANT_VALUE_PURCHASE] = "purchase",
+    [PENCHANT_VALUE_ENGAGEMENT] = "engagement",
+    [PENCHANT_VALUE_STAYING] = "staying",
+};
+
+/* Nothing at all without values. */
+static void value_json(struct json_writer *w, const double value[PENCHANT_VALUES])
+{
+    bool any = false;
+    for (int v = 0; v < PENCHANT_VALUES; v++)
+        any = any || !isnan(value[v]);
+    if (!any)
+        return;
+    json_key(w, "value");
+    json_begin_object(w);
+    for (int v = 0; v < PENCHANT_VALUES; v++)
+        if (!isnan(value[v]))
+            json_key_double(w, value_names[v], value[v], DIGITS);
+    json_end_object(w);
+}
 
 void explanation_json(struct json_writer *w, const struct penchant_scored *item)
 {
@@ -18,4 +42,5 @@ void explanation_json(struct json_writer *w, const struct penchant_scored *item)
         json_end_object(w);
     }
     json_end_array(w);
+    value_json(w, item->value);
 }
