@@ -170,8 +170,11 @@ static void learn_chain(const struct critic_data *d, float gamma, float tau,
     struct critic *c = critic_new(&form);
     struct critic_head *head = &c->head[CRITIC_PURCHASE];
     struct critic_learner l;
-    struct critic_train_options o = {
-        .loss = {.expectile = tau}, .rate = 0.02F, .polyak = 0.02F, .batch = 64, .seed = 3};
+    struct critic_train_options o = {.loss = {.expectile = tau},
+                                     .rate = 0.02F,
+                                     .polyak = 0.02F,
+                                     .batch = 64,
+                                     .seed = 3};
     head->why = CRITIC_GIVEN;
     head->gamma = gamma;
     critic_head_initialise(head, &form, d, CRITIC_PURCHASE, 3);
@@ -185,8 +188,8 @@ static void learn_chain(const struct critic_data *d, float gamma, float tau,
     for (uint32_t a = 0; a < ACTIONS; a++)
         item[a] = d->item + a * ACTIONS;
     for (uint32_t s = 0; s < CHAIN; s++) {
-        assert_int_equal(
-            critic_values(c, d->state + s * d->inputs, item, ACTIONS, out), 0);
+        assert_int_equal(critic_values(c, d->state + s * d->inputs, item, ACTIONS, out),
+                         0);
         for (uint32_t a = 0; a < ACTIONS; a++) {
             q[s][a] = (double)out[a];
             assert_true(isnan(out[ACTIONS + a]));
@@ -279,11 +282,10 @@ static struct critic_data shop_data(uint32_t users)
                 x[buys] = 1;
                 x[form.inputs - 1] = 1;
                 struct critic_transition *t = &d.at[d.n++];
-                *t = (struct critic_transition){
-                    .state = at,
-                    .next = s + 1 < STEPS ? at + 1 : at,
-                    .item = rng_below(&rng, ITEMS),
-                    .user = u};
+                *t = (struct critic_transition){.state = at,
+                                                .next = s + 1 < STEPS ? at + 1 : at,
+                                                .item = rng_below(&rng, ITEMS),
+                                                .user = u};
                 const float earned = buys && rng_below(&rng, 2) ? 1.0F : 0.0F;
                 t->reward[CRITIC_PURCHASE] = earned;
                 t->discount[CRITIC_PURCHASE] = s + 1 < STEPS ? 0.95F : 0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* States and transitions of a log: histories in windows through the frozen model. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +18,14 @@ struct stretch {
     size_t state;
 };
 
+/* A choice in the state after event `token`. */
+struct step {
+    uint64_t token;
+    const float *reward; /* (CRITIC_OBJECTIVES) */
+    uint32_t item;
+    uint8_t ends;
+};
+
 struct making {
     struct critic_data *d;
     const struct model *m;
@@ -28,6 +35,8 @@ struct making {
     float *made;
     struct stretch *stretch;
     size_t n_stretches, cap_stretches, cap;
+    struct step *step; /* of the user whose turn it is */
+    size_t n_steps, cap_steps;
     uint32_t threads;
     struct network **net; /* (threads) */
     struct batch *batch;  /* (threads) */
@@ -103,70 +112,24 @@ static struct critic_transition *add(struct making *k)
     return &d->at[d->n++];
 }
 
-/* The next rewards after token t, up to CRITIC_AHEAD and to the window's last token. */
-static void look_ahead(const struct critic_log *log, uint64_t t, uint64_t last,
-                       struct critic_transition *out, uint32_t state)
-{
-    const uint64_t steps = last - t < CRITIC_AHEAD ? last - t : CRITIC_AHEAD;
-    out->next = state + (uint32_t)steps;
-    for (int o = 0; o < CRITIC_OBJECTIVES; o++) {
-        float discount = 1, sum = 0;
-        for (uint64_t e = t + 1; e <= t + (steps ? steps : 1) && discount > 0; e++) {
-            sum += discount * log->reward[e * CRITIC_OBJECTIVES + (uint64_t)o];
-            discount *= log->ends[e] >> o & 1 ? 0 : critic_discounts[o];
-        }
-        out->reward[o] = sum;
-        out->discount[o] = steps ? discount : 0;
-    }
-}
+/* ---- one user's path ---- */
 
-/* The transitions of one window; `after` and `rate` come later. */
-static int add_window(struct making *k, const struct stretch *s, uint32_t user,
-                      uint64_t end)
+static int add_step(struct making *k, const struct step *s)
 {
-    const struct history *h = k->log->history;
-    const uint64_t last = s->first + s->n - 1;
-    for (uint64_t t = s->first; t <= last; t++) {
-        if (t == last && t + 2 < end)
-            break; /* the next window has it */
-        struct critic_transition *x = add(k);
-        if (!x)
+    if (k->n_steps == k->cap_steps) {
+        const size_t cap = k->cap_steps ? 2 * k->cap_steps : 256;
+        struct step *grown = realloc(k->step, cap * sizeof *grown);
+        if (!grown)
             return PENCHANT_ENOMEM;
-        const uint32_t state = (uint32_t)(s->state + (t - s->first));
-        *x = (struct critic_transition){
-            .state = state, .item = h->item[t + 1], .user = user};
-        look_ahead(k->log, t, last, x, state);
+        k->step = grown;
+        k->cap_steps = cap;
     }
+    k->step[k->n_steps++] = *s;
     return PENCHANT_OK;
 }
 
-/* What came after each of a user's transitions [from, n), which are the choices of the
-   events first + 1 .. end - 1 in order, and the rate of what was before. */
-static void look_back(struct making *k, size_t from, uint64_t first, uint64_t end)
+static size_t first_aside(const struct critic_log *log, uint64_t first)
 {
-    struct critic_transition *at = k->d->at;
-    const struct critic_log *log = k->log;
-    for (int o = 0; o < CRITIC_OBJECTIVES; o++) {
-        float sum = 0, weight = 0;
-        double after = 0;
-        for (uint64_t e = first; e + 1 < end; e++) {
-            sum = RATE_DECAY * sum + log->reward[e * CRITIC_OBJECTIVES + (uint64_t)o];
-            weight = RATE_DECAY * weight + 1;
-            at[from + (e - first)].rate[o] = sum / weight;
-        }
-        for (uint64_t e = end - 1; e > first; e--) {
-            after = (double)log->reward[e * CRITIC_OBJECTIVES + (uint64_t)o] +
-                    (log->ends[e] >> o & 1 ? 0 : (double)critic_discounts[o] * after);
-            at[from + (e - 1 - first)].after[o] = (float)after;
-        }
-    }
-}
-
-/* What the user said no to, in the states that are there. */
-static int add_asides(struct making *k, size_t from, uint32_t user, uint64_t first,
-                      uint64_t end)
-{
-    const struct critic_log *log = k->log;
     size_t low = 0, high = log->n_asides;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
@@ -175,22 +138,95 @@ static int add_asides(struct making *k, size_t from, uint32_t user, uint64_t fir
         else
             high = middle;
     }
-    for (; low < log->n_asides && log->aside[low].after + 1 < end; low++) {
-        const struct critic_aside *a = &log->aside[low];
+    return low;
+}
+
+/* Every choice of a user in order: what was said no to after event t, then event t + 1. */
+static int walk(struct making *k, uint64_t first, uint64_t end)
+{
+    const struct critic_log *log = k->log;
+    size_t a = first_aside(log, first);
+    int rc = PENCHANT_OK;
+    k->n_steps = 0;
+    for (uint64_t t = first; !rc && t + 1 < end; t++) {
+        for (; !rc && a < log->n_asides && log->aside[a].after == t; a++) {
+            const struct step no = {
+                .token = t, .item = log->aside[a].item, .reward = log->aside[a].reward};
+            rc = add_step(k, &no);
+        }
+        const struct step yes = {.token = t,
+                                 .item = log->history->item[t + 1],
+                                 .reward = log->reward + (t + 1) * CRITIC_OBJECTIVES,
+                                 .ends = log->ends[t + 1]};
+        rc = rc ? rc : add_step(k, &yes);
+    }
+    return rc;
+}
+
+/* The next rewards from step i on, up to CRITIC_AHEAD and to the window's last token. */
+static void look_ahead(const struct making *k, size_t i, const struct stretch *s,
+                       struct critic_transition *out)
+{
+    const uint64_t last = s->first + s->n - 1;
+    size_t to = i + 1;
+    while (to < k->n_steps && to < i + CRITIC_AHEAD && k->step[to].token <= last)
+        to++;
+    if (to < k->n_steps && k->step[to].token > last)
+        to--; /* the state that it would lead to is the next window's */
+    const bool leads = to < k->n_steps && to > i;
+    out->next =
+        leads ? (uint32_t)(s->state + (k->step[to].token - s->first)) : out->state;
+    for (int o = 0; o < CRITIC_OBJECTIVES; o++) {
+        float discount = 1, sum = 0;
+        for (size_t j = i; j < (to > i ? to : i + 1) && discount > 0; j++) {
+            sum += discount * k->step[j].reward[o];
+            discount *= k->step[j].ends >> o & 1 ? 0 : critic_discounts[o];
+        }
+        out->reward[o] = sum;
+        out->discount[o] = leads ? discount : 0;
+    }
+}
+
+/* The transitions of one window from step *at on; `after` and `rate` come later. The steps
+   of its last token are the next window's, if there is one. */
+static int add_window(struct making *k, const struct stretch *s, uint32_t user,
+                      uint64_t end, size_t *at)
+{
+    const uint64_t last = s->first + s->n - 1;
+    const uint64_t until = last + 2 < end ? last : last + 1;
+    for (; *at < k->n_steps && k->step[*at].token < until; (*at)++) {
         struct critic_transition *x = add(k);
         if (!x)
             return PENCHANT_ENOMEM;
-        const struct critic_transition *now = &k->d->at[from + (a->after - first)];
         *x = (struct critic_transition){
-            .state = now->state, .next = now->state, .item = a->item, .user = user};
-        for (int o = 0; o < CRITIC_OBJECTIVES; o++) {
-            x->reward[o] = a->reward[o];
-            x->discount[o] = critic_discounts[o];
-            x->after[o] = NAN;
-            x->rate[o] = now->rate[o];
-        }
+            .state = (uint32_t)(s->state + (k->step[*at].token - s->first)),
+            .item = k->step[*at].item,
+            .user = user};
+        look_ahead(k, *at, s, x);
     }
     return PENCHANT_OK;
+}
+
+/* What came after each of a user's transitions from `from` on, which are the steps, and the
+   rate of what was before; `first` is the event before them all. */
+static void look_back(struct making *k, size_t from, uint64_t first)
+{
+    struct critic_transition *at = k->d->at + from;
+    for (int o = 0; o < CRITIC_OBJECTIVES; o++) {
+        float sum = k->log->reward[first * CRITIC_OBJECTIVES + (uint64_t)o], weight = 1;
+        double after = 0;
+        for (size_t i = 0; i < k->n_steps; i++) {
+            at[i].rate[o] = sum / weight;
+            sum = RATE_DECAY * sum + k->step[i].reward[o];
+            weight = RATE_DECAY * weight + 1;
+        }
+        for (size_t i = k->n_steps; i > 0; i--) {
+            const struct step *s = &k->step[i - 1];
+            after = (double)s->reward[o] +
+                    (s->ends >> o & 1 ? 0 : (double)critic_discounts[o] * after);
+            at[i - 1].after[o] = (float)after;
+        }
+    }
 }
 
 static int add_user(struct making *k, uint32_t user)
@@ -199,8 +235,11 @@ static int add_user(struct making *k, uint32_t user)
     const uint64_t first = first_of(h, user), end = h->start[user + 1];
     const uint32_t most = k->m->config.max_length;
     const size_t from = k->d->n;
-    int rc = PENCHANT_OK;
-    for (uint64_t at = first; !rc && most > 1 && at + 1 < end; at += most - 1) {
+    size_t step = 0;
+    if (most < 2)
+        return PENCHANT_OK; /* a window without a state to go to */
+    int rc = walk(k, first, end);
+    for (uint64_t at = first; !rc && at + 1 < end; at += most - 1) {
         const uint64_t left = end - 1 - at;
         if (at > first && left == 1)
             break; /* its only token is the last one of the window before */
@@ -210,12 +249,10 @@ static int add_user(struct making *k, uint32_t user)
                                   .state = k->d->n_states};
         rc = add_stretch(k, &s);
         if (!rc)
-            rc = add_window(k, &s, user, end);
+            rc = add_window(k, &s, user, end, &step);
     }
-    if (!rc && k->d->n > from) {
-        look_back(k, from, first, end);
-        rc = add_asides(k, from, user, first, end);
-    }
+    if (!rc)
+        look_back(k, from, first);
     return rc;
 }
 
@@ -349,6 +386,7 @@ int critic_data_make(struct critic_data *d, const struct model *m,
     free(k.batch);
     free(k.made);
     free(k.stretch);
+    free(k.step);
     if (rc)
         critic_data_release(d);
     return rc;

@@ -69,8 +69,6 @@ static struct peers peers_of(const struct critic_data *d, enum critic_objective 
     double n = 0, x = 0, y = 0, xx = 0, xy = 0;
     for (size_t i = 0; i < d->n_train; i++) {
         const double after = (double)d->at[i].after[o], rate = (double)d->at[i].rate[o];
-        if (isnan(after))
-            continue;
         n++;
         x += rate;
         y += after;
@@ -108,8 +106,6 @@ static int told_init(struct told *t, const struct critic_data *d, enum critic_ob
     t->rate = all + 4 * room;
     for (size_t i = d->n_train; i < d->n; i++) {
         const struct critic_transition *x = &d->at[i];
-        if (isnan(x->after[o]))
-            continue;
         t->users += t->n == 0 || t->user[t->n - 1] != x->user;
         t->after[t->n] = x->after[o];
         t->rate[t->n] = x->rate[o];

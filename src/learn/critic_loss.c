@@ -149,7 +149,6 @@ static void backward(const struct critic_form *f, const float *param,
 
 /* One transition, for its losses. */
 struct moment {
-    const struct critic_transition *t;
     const float *item;        /* (dim) of what was chosen */
     const uint32_t *negative; /* (negatives) */
     float v, q_target, y;
@@ -200,11 +199,14 @@ static double twin_loss(struct critic_work *w, const struct critic_lesson *l,
         const float each = (float)b->data->n_items / (float)n;
         loss += (double)o->conservative * log_sum(w->score, w->push, n, q, each);
         const float weight = o->negative_weight / (float)n;
+        float all = 0;
         for (uint32_t j = 0; j < n; j++) {
             const float off = w->score[j] - l->gamma * m->v;
             loss += 0.5 * (double)(weight * off * off);
             w->push[j] = m->share * (o->conservative * w->push[j] + weight * off);
+            all += w->push[j];
         }
+        k->add_scaled(drow, m->item, -all, f->dim);
         k->gather_sum(drow, w->push, b->data->item, m->negative, n, f->dim);
     }
     k->add_scaled(drow, m->item, m->share * dq, f->dim);
@@ -251,8 +253,7 @@ static struct moment moment_of(const struct critic_work *w, const struct critic_
 {
     const struct critic_form *f = &w->form;
     const struct critic_transition *t = &b->data->at[b->pick[i]];
-    struct moment m = {.t = t,
-                       .item = b->data->item + (size_t)t->item * f->dim,
+    struct moment m = {.item = b->data->item + (size_t)t->item * f->dim,
                        .negative = b->negative + (size_t)i * w->negatives,
                        .v = w->now.term[3 * i],
                        .share = 1.0F / (float)b->n};

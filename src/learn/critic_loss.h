@@ -11,11 +11,13 @@
  *
  * Q' = min of the twins of the target parameters, which follow slowly (Polyak). a_j are
  * sampled items that the shopper did not choose: no reward, and the state stays. y, gamma V
- * and Q' are taken as given, and so are two things more. Of L_C the logged action: pulling
- * its value up, as CQL does, bootstrapping makes of it conservative (1 - p) / (1 - D) on
- * every value, which for long discounts is more than the values are (docs/values.md has
- * the figures). And in Q_k(s, a_j) the state's own term R_k . [x, z]: what was not chosen
- * tells items apart and says nothing of how much the state is worth.
+ * and Q' are taken as given, and so is Q_k(s, a) where L_N and L_C compare with it: in them
+ * Q_k(s, a_j) = Q_k(s, a) + x W_k . (e_j - e), of which only the difference is learned. So
+ * what was not chosen tells items apart and says nothing of how much a state is worth. With
+ * the gradient of all of Q_k(s, a_j) states are valued too low wherever items look alike;
+ * and pulling the logged value up, as CQL does, bootstrapping makes of it conservative
+ * (1 - p) / (1 - D) on every value, for long discounts more than the values are
+ * (docs/values.md has the figures).
  *
  * With tau = 1/2 it learns the values of what shoppers do, towards 1 those of the best of
  * what they did: the maximum of Q-learning without asking for an item nobody chose.
@@ -32,8 +34,8 @@ struct critic_transition {
     uint32_t state, next, item, user;
     float reward[CRITIC_OBJECTIVES];   /* of the next few events, discounted */
     float discount[CRITIC_OBJECTIVES]; /* of V(next); 0: nothing follows */
-    float after[CRITIC_OBJECTIVES]; /* all that came, discounted; NaN: beside the way */
-    float rate[CRITIC_OBJECTIVES];  /* recent mean reward of the user before */
+    float after[CRITIC_OBJECTIVES];    /* all that came, discounted */
+    float rate[CRITIC_OBJECTIVES];     /* recent mean reward of the user before */
 };
 
 /* What is learned from; states and items are tables of rows. */

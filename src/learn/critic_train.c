@@ -124,17 +124,14 @@ void critic_learner_step(struct critic_learner *l, const struct critic_data *d,
 static void measure(const struct critic_data *d, enum critic_objective o, double *mean,
                     double *deviation)
 {
-    double sum = 0, square = 0, n = 0;
-    for (size_t i = 0; i < d->n_train; i++) {
-        if (isnan(d->at[i].after[o]))
-            continue;
+    double sum = 0, square = 0;
+    const double n = (double)d->n_train;
+    for (size_t i = 0; i < d->n_train; i++)
         sum += (double)d->at[i].after[o];
-        n++;
-    }
     *mean = n > 0 ? sum / n : 0;
     for (size_t i = 0; i < d->n_train; i++) {
         const double off = (double)d->at[i].after[o] - *mean;
-        square += isnan(off) ? 0 : off * off;
+        square += off * off;
     }
     *deviation = n > 0 ? sqrt(square / n) : 0;
 }

@@ -97,7 +97,7 @@ enum {
 
 #define CRITIC_STATE_BYTES ((size_t)192 << 20)
 
-/* A choice that is no step of the history: what was said no to. The state stays. */
+/* A choice that is no event of the history: what was said no to. The state stays. */
 struct critic_aside {
     uint64_t after; /* the event of the history after which it was */
     uint32_t item;

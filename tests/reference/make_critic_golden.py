@@ -68,9 +68,9 @@ def loss(live, still, target, data):
         for k in range(2):
             q = dot(rows[k], item) + terms[1 + k]
             total += 0.5 * (q - y) ** 2
-            others = [dot(rows[k], e) + terms_still[1 + k] for e in negatives]
-            total += WEIGHT / NEGATIVES * sum(0.5 * (o - GAMMA * terms_still[0]) ** 2 for o in others)
             given = dot(rows_still[k], item) + terms_still[1 + k]
+            others = [given + dot(rows[k], [x - y for x, y in zip(e, item)]) for e in negatives]
+            total += WEIGHT / NEGATIVES * sum(0.5 * (o - GAMMA * terms_still[0]) ** 2 for o in others)
             total += CONSERVATIVE * math.log(
                 math.exp(given) + ITEMS / NEGATIVES * sum(math.exp(o) for o in others))
     return total / len(data)
