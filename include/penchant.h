@@ -278,8 +278,8 @@ struct penchant_shown {
     double propensity; /* the chance of its place, given those before it; 1: not drawn */
     double reward;     /* so far, all groups together */
     double rewards[PENCHANT_REWARD_GROUPS];
-    const char
-        *outcome; /* the event that earned most, "ignored", or NULL: not yet known */
+    const char *outcome; /* the event that earned most; "ignored"; "unseen", when
+                            impressions are reported and none of it; NULL: not yet known */
 };
 
 /* What a list was drawn from. */

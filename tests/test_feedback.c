@@ -269,6 +269,25 @@ static void test_feedback__ignored_once_the_user_has_gone_on(void **state)
     near(earned(x, "a", T0 + 2 * MINUTE, 2), 0.2);
 }
 
+static void test_feedback__reported_impressions_tell_what_was_examined(void **state)
+{
+    struct fixture *x = *state;
+    show(x, "a", 1, T0, 10);
+    show(x, "b", 1, T0, 20);
+    happen(x, 1, EVENT_IMPRESSION, 11, T0 + MINUTE, "a", NAN);
+    happen(x, 1, EVENT_IMPRESSION, 12, T0 + MINUTE, NULL, NAN);
+    assert_int_equal(read_at(x, "a", T0 + MINUTE)->slot[1].outcome, FEEDBACK_IGNORED);
+    happen(x, 1, EVENT_IMPRESSION, 20, T0 + 31 * MINUTE, "b", NAN); /* long after */
+    assert_int_equal(read_at(x, "b", T0 + MINUTE)->slot[1].outcome, FEEDBACK_OPEN);
+    happen(x, 1, EVENT_VIEW, 12, T0 + 2 * MINUTE, "a", NAN);
+    near(earned(x, "a", T0 + DAY, 0), 0);
+    assert_int_equal(x->list.slot[0].outcome, FEEDBACK_UNSEEN);
+    near(earned(x, "a", T0 + DAY, 1), -0.02);
+    assert_int_equal(x->list.slot[1].outcome, FEEDBACK_IGNORED);
+    near(earned(x, "a", T0 + DAY, 2), 0.2);
+    near(earned(x, "b", T0 + DAY, 1), ignored[1]);
+}
+
 static void test_feedback__who_clicks_nothing_and_goes_has_left(void **state)
 {
     struct fixture *x = *state;
@@ -441,6 +460,7 @@ int main(void)
         T(test_feedback__a_purchase_earns_by_the_median_so_far),
         T(test_feedback__a_refund_takes_a_purchase_back),
         T(test_feedback__ignored_once_the_user_has_gone_on),
+        T(test_feedback__reported_impressions_tell_what_was_examined),
         T(test_feedback__who_clicks_nothing_and_goes_has_left),
         T(test_feedback__the_oldest_fall_out),
         T(test_feedback__an_erased_user_is_gone_from_it),

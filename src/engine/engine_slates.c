@@ -24,8 +24,9 @@ static const char *outcome_name(const struct penchant *p, int outcome)
 {
     if (outcome == FEEDBACK_OPEN)
         return NULL;
-    return outcome == FEEDBACK_IGNORED ? "ignored"
-                                       : p->config.rewards.rule[outcome].event;
+    if (outcome < 0)
+        return outcome == FEEDBACK_IGNORED ? "ignored" : "unseen";
+    return p->config.rewards.rule[outcome].event;
 }
 
 static double fill_items(const struct penchant *p, const struct feedback_list *list,

@@ -281,6 +281,16 @@ static void credit(struct feedback *f, const struct event *e, int rule)
         at.slot->bought = earned;
 }
 
+/* The item came into view: whoever reports this reports it of all that did. */
+static void see(struct feedback *f, const struct event *e)
+{
+    struct place at;
+    if (!find_place(f, e, f->rewards.ignored.window_us, false, &at))
+        return;
+    at.slot->rules |= FEEDBACK_SEEN;
+    at.shown->reported = true;
+}
+
 /* What the purchase earned is gone; buying it again would earn it again. */
 static void take_back(struct feedback *f, const struct event *e)
 {
@@ -315,6 +325,8 @@ int feedback_event(struct feedback *f, const struct event *e, const char *type)
             credit(f, e, rule);
         if (e->type != EVENT_IMPRESSION)
             went_on(f, e->user, e->ts_us);
+        else if (e->item != NAMES_NONE)
+            see(f, e);
     }
     if (paid)
         reward_prices_add(&f->prices, e->value);

@@ -11,8 +11,9 @@
  *      clocks).
  * So a purchase that comes a week later is credited to its list when it arrives; a refund
  * takes it back. A list sees only events that stand after it in the log. A slot without
- * any is `ignored` once the user has gone on or the window of that rule has passed; the
- * user `left` when nothing was clicked and nothing else followed within its window.
+ * any is `ignored` once the user has gone on or the window of that rule has passed, or
+ * unseen if impressions of the list are reported and none of it; the user `left` when
+ * nothing was clicked and nothing else followed within its window.
  *
  * The lists form a ring with the oldest falling out, so what is known of a list depends
  * only on the lists and events since: reading the newest lists and replaying the log gives
@@ -40,7 +41,7 @@ enum {
 #define FEEDBACK_SLACK_US INT64_C(1000000)
 
 /* What a slot's outcome is when it is no rule's place in the table. */
-enum { FEEDBACK_OPEN = -1, FEEDBACK_IGNORED = -2 };
+enum { FEEDBACK_OPEN = -1, FEEDBACK_IGNORED = -2, FEEDBACK_UNSEEN = -3 };
 
 struct feedback_slot {
     uint32_t item;

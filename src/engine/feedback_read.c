@@ -20,9 +20,18 @@ static int outcome_of(const struct feedback *f, const struct slot *slot)
     return best;
 }
 
-static void read_slot(const struct feedback *f, const struct slot *slot,
-                      uint32_t position, bool decided, struct feedback_slot *out)
+/* The chance that a place was looked at. */
+static double examined(const struct feedback *f, const struct shown *s, uint32_t position)
 {
+    if (!s->reported)
+        return reward_examined(&f->rewards, position);
+    return feedback_slot_of(f, s, position)->rules & FEEDBACK_SEEN ? 1 : 0;
+}
+
+static void read_slot(const struct feedback *f, const struct shown *s, uint32_t position,
+                      bool decided, struct feedback_slot *out)
+{
+    const struct slot *slot = feedback_slot_of(f, s, position);
     const struct reward_rule *ignored = &f->rewards.ignored;
     *out = (struct feedback_slot){.item = slot->item,
                                   .propensity = (double)slot->propensity,
@@ -31,9 +40,9 @@ static void read_slot(const struct feedback *f, const struct slot *slot,
         out->reward[g] = (double)slot->earned[g];
     if (out->outcome != FEEDBACK_OPEN || !decided)
         return;
-    out->outcome = FEEDBACK_IGNORED;
-    out->reward[ignored->group] +=
-        ignored->reward * reward_examined(&f->rewards, position);
+    const double chance = examined(f, s, position);
+    out->outcome = chance > 0 ? FEEDBACK_IGNORED : FEEDBACK_UNSEEN;
+    out->reward[ignored->group] += ignored->reward * chance;
 }
 
 /* Nothing was clicked, and what came next came too late to be of the same visit. */
@@ -58,7 +67,7 @@ static void read_list(const struct feedback *f, const struct shown *s, int64_t n
     out->open = !passed(s, now_us, rewards_window_us(&f->rewards));
     out->leave = has_left(f, s, now_us) ? f->rewards.leave.reward : 0;
     for (uint32_t j = 0; j < s->n; j++)
-        read_slot(f, feedback_slot_of(f, s, j), j, decided, &out->slot[j]);
+        read_slot(f, s, j, decided, &out->slot[j]);
 }
 
 bool feedback_find(struct feedback *f, const char *id, int64_t now_us,

@@ -21,13 +21,18 @@ struct shown {
     int64_t ts_us;
     int64_t next_us; /* when the user went on after it; INT64_MIN: not yet */
     uint32_t user, n;
-    bool clicked; /* something in it earned a reward above 0 */
+    bool clicked;  /* something in it earned a reward above 0 */
+    bool reported; /* impressions of it were */
 };
+
+/* Of slot.rules: an impression of it was reported. */
+#define FEEDBACK_SEEN (UINT32_C(1) << REWARD_MOST_RULES)
+_Static_assert(REWARD_MOST_RULES < 32, "a bit is left");
 
 struct slot {
     uint32_t item;
     float propensity;
-    uint32_t rules; /* bit i: rule i has been credited */
+    uint32_t rules; /* bit i: rule i has been credited; FEEDBACK_SEEN */
     float earned[REWARD_GROUPS];
     float bought; /* part of it that a refund takes back */
 };

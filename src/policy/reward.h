@@ -29,7 +29,7 @@
 
 enum reward_group { REWARD_PURCHASE, REWARD_ENGAGEMENT, REWARD_STAYING, REWARD_GROUPS };
 
-enum { REWARD_MOST_RULES = 32 };
+enum { REWARD_MOST_RULES = 31 };
 
 struct reward_rule {
     char event[EVENT_NAME_MAX + 1];

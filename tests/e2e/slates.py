@@ -141,6 +141,21 @@ def test_what_follows_is_joined_and_kept():
         same(exported(s)[-1], slate(s, a))
 
 
+def test_reported_impressions_tell_what_was_looked_at():
+    with Shop() as s:
+        fill(s)
+        a = s.get("/v1/recommend?user_id=u1&k=3")
+        named = {"recommendation_id": a.json["recommendation_id"]}
+        s.events({"user_id": "u1", "item_id": a.ids[0], "event": "impression", **named},
+                 {"user_id": "u1", "item_id": a.ids[2], "event": "impression", **named},
+                 view("u1", a.ids[2], **named))
+        x = slate(s, a)
+        same([i["outcome"] for i in x["items"]], ["ignored", "unseen", "view"])
+        same([i["reward"] for i in x["items"]], [-0.02, 0, 0.2])
+        s.restart()
+        same(slate(s, a), x)
+
+
 def test_late_purchases_are_credited_when_they_come():
     with Shop() as s:
         fill(s)
