@@ -472,6 +472,58 @@ static void test_draw__a_reading_ends_when_told(void **state)
     assert_int_equal(n, 3);
 }
 
+struct order {
+    uint32_t n, clicked;
+    bool in_order;
+};
+
+static int count(void *cookie, const struct penchant_slate *s)
+{
+    struct order *o = cookie;
+    char id[16];
+    snprintf(id, sizeof id, "s%u", o->n++);
+    o->in_order = o->in_order && !strcmp(id, s->recommendation_id);
+    o->clicked += s->items[0].outcome && !strcmp(s->items[0].outcome, "view");
+    return 0;
+}
+
+/* More lists than the reader has room for at once: the oldest are told on the way. */
+static void test_draw__a_long_log_is_read_in_order(void **state)
+{
+    enum { MANY = 140000, BATCH = 35000, CLICK = 7000 };
+    struct shop *s = *state;
+    struct penchant_status_report report;
+    uint32_t item = 0, clicks = 0;
+    char id[16];
+    fill(s->p);
+    for (uint32_t i = 0; i < MANY;) {
+        for (const uint32_t end = i + BATCH; i < end; i++) {
+            snprintf(id, sizeof id, "s%u", i);
+            const struct store_slate slate = {.id = id,
+                                              .ts_us = engine_now(s->p),
+                                              .user = NAMES_NONE,
+                                              .n = 1,
+                                              .items = &item};
+            assert_true(engine_submit_slate(s->p, &slate));
+        }
+        for (uint32_t j = 0; j < BATCH / CLICK; j++, clicks++) {
+            snprintf(id, sizeof id, "s%u", i - BATCH + j * CLICK);
+            act(s->p, "u1", "i0", "view", id);
+        }
+        ok(penchant_status(s->p, &report, &err));
+        assert_int_equal(report.slates, i);
+    }
+    struct order o = {.in_order = true};
+    ok(penchant_read_slates(s->p, count, &o, &err));
+    assert_true(o.in_order);
+    assert_int_equal(o.n, MANY);
+    assert_int_equal(o.clicked, clicks);
+    struct penchant_slate *slate;
+    assert_int_equal(penchant_get_slate(s->p, "s0", &slate, &err), PENCHANT_ENOTFOUND);
+    ok(penchant_get_slate(s->p, "s139999", &slate, &err));
+    penchant_slate_free(slate);
+}
+
 /* ---- the configuration ---- */
 
 static void configure(const struct shop *s, const char *text)
@@ -552,6 +604,7 @@ int main(void)
         T(test_draw__an_erased_users_lists_are_gone),
         T(test_draw__live_restarted_and_read_through_is_the_same),
         T(test_draw__a_reading_ends_when_told),
+        T(test_draw__a_long_log_is_read_in_order),
         T(test_draw__a_shop_may_be_configured_to_explore),
         T(test_draw__a_bad_configuration_is_told_and_nothing_opens),
     };

@@ -2,7 +2,7 @@
 /*
  * Lists that were shown and what became of them, as penchant.h shows them: the row of the
  * store beside what the joiner knows. One list comes from the shop's own joiner; the whole
- * log goes through another one, which has room for more.
+ * log goes through another one, which has room for more (70 MB at the most).
  */
 #include <math.h>
 #include <stdlib.h>

@@ -19,7 +19,7 @@
  * only on the lists and events since: reading the newest lists and replaying the log gives
  * the same state bit for bit.
  *
- * Memory: at most most_slates x 112 + most_slots x 28 bytes, grown as needed, and 8 bytes
+ * Memory: at most most_slates x 88 + most_slots x 28 bytes, grown as needed, and 8 bytes
  * a user. Threads: one writes; feedback_find() may run beside it.
  */
 #ifndef ENGINE_FEEDBACK_H
@@ -33,7 +33,7 @@
 #include "store/store.h"
 
 enum {
-    FEEDBACK_SLATES = 1 << 16, /* of an open shop: about 22 MB */
+    FEEDBACK_SLATES = 1 << 16, /* of an open shop: with the slots 20 MB */
     FEEDBACK_SLOTS = 1 << 19,
     FEEDBACK_LOOKED = 64 /* lists of a user that are looked through for an item */
 };

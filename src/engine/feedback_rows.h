@@ -37,6 +37,9 @@ struct slot {
     float bought; /* part of it that a refund takes back */
 };
 
+_Static_assert(sizeof(struct shown) == 80 && sizeof(struct slot) == 28,
+               "feedback.h states the memory bound");
+
 struct feedback {
     pthread_mutex_t lock;
     struct rewards rewards;

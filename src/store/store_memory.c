@@ -270,13 +270,19 @@ static int memory_scan_items(struct store *store, store_item_fn *fn, void *cooki
     return answer;
 }
 
-/* The first row of the log past that number. */
-static size_t first_after(struct memory_store *s, uint64_t seq)
+static uint64_t seq_of(struct memory_store *s, enum table_id table, size_t i)
 {
-    size_t low = 0, high = s->table[EVENTS].n;
+    return table == EVENTS ? ((const struct event *)memory_row(s, EVENTS, i))->seq
+                           : ((const struct store_slate *)memory_row(s, SLATES, i))->seq;
+}
+
+/* The first row of the events or slates past that number. */
+static size_t first_after(struct memory_store *s, enum table_id table, uint64_t seq)
+{
+    size_t low = 0, high = s->table[table].n;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (((const struct event *)memory_row(s, EVENTS, middle))->seq > seq)
+        if (seq_of(s, table, middle) > seq)
             high = middle;
         else
             low = middle + 1;
@@ -290,7 +296,8 @@ static int memory_scan_events(struct store *store, uint64_t after_seq, store_eve
     struct memory_store *s = (struct memory_store *)store;
     (void)err;
     int answer = 0;
-    for (size_t i = first_after(s, after_seq); !answer && i < s->table[EVENTS].n; i++)
+    const size_t first = first_after(s, EVENTS, after_seq);
+    for (size_t i = first; !answer && i < s->table[EVENTS].n; i++)
         answer = fn(cookie, memory_row(s, EVENTS, i));
     return answer;
 }
@@ -301,10 +308,9 @@ static int memory_scan_slates(struct store *store, uint64_t after_seq, store_sla
     struct memory_store *s = (struct memory_store *)store;
     (void)err;
     int answer = 0;
-    for (size_t i = 0; !answer && i < s->table[SLATES].n; i++) {
-        const struct store_slate *slate = memory_row(s, SLATES, i);
-        answer = slate->seq > after_seq ? fn(cookie, slate) : 0;
-    }
+    const size_t first = first_after(s, SLATES, after_seq);
+    for (size_t i = first; !answer && i < s->table[SLATES].n; i++)
+        answer = fn(cookie, memory_row(s, SLATES, i));
     return answer;
 }
 
