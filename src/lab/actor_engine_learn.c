@@ -3,7 +3,7 @@
 
 #include "lab/actor_engine.h"
 
-static const double LATE_KEEP = .97, SHOWN_KEEP = .98;
+static const double SLOW_KEEP = .9995, LATE_KEEP = .97, SHOWN_KEEP = .98;
 static const double ARM_SD = .15;
 
 double engine_looked(const struct engine *e, uint32_t place)
@@ -75,8 +75,8 @@ static void count_item(struct engine *e, const struct engine_open *o,
     const uint32_t i = s->item;
     const float shown = (float)(weight * (y > 0 ? 1 : s->looked)),
                 clicked = (float)(weight * y);
-    e->clicks[i] += clicked;
-    e->shows[i] += shown;
+    e->clicks[i] = (float)SLOW_KEEP * e->clicks[i] + clicked;
+    e->shows[i] = (float)SLOW_KEEP * e->shows[i] + shown;
     e->late_clicks[i] = (float)LATE_KEEP * e->late_clicks[i] + clicked;
     e->late_shows[i] = (float)LATE_KEEP * e->late_shows[i] + shown;
     if (e->pair_shows && o->last != UINT32_MAX) {
@@ -93,8 +93,8 @@ static bool ready_arm(struct engine *e, struct last_layer *arm)
             arm, &(struct last_layer_options){.dim = e->arm_dim,
                                               .logistic = true,
                                               .prior_sd = e->has_context ? .7 : ARM_SD,
-                                              .slow = .9998,
-                                              .fast = .99})) {
+                                              .slow = .999,
+   .fast = .985})) {
         last_layer_release(arm);
         arm->o.dim = 0;
         return false;
