@@ -251,10 +251,14 @@ static void test_last_layer__the_twins_follow_a_change(void **state)
     assert_true(last_layer_share_fast(&l) < .55); /* a world that stays */
     assert_int_equal(l.changes, 0);
     feed(&l, after, 60, &r);
+    assert_int_equal(l.changes, 1); /* told at once */
+    feed(&l, after, 240, &r);
     assert_true(last_layer_share_fast(&l) > .8);
-    assert_int_equal(l.changes, 1);
-    feed(&l, after, 140, &r);
-    assert_true(error_on(&l, after, &r) < .25);
+    const double fast = l.fast.mean[1], slow = l.slow.mean[1];
+    assert_true(fast < -.9 && slow > -.9); /* each at its own pace */
+    assert_true(error_on(&l, after, &r) < 1.2);
+    feed(&l, after, 2000, &r);
+    assert_true(error_on(&l, after, &r) < .5);
     last_layer_release(&l);
 }
 

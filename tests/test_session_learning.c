@@ -106,7 +106,7 @@ static double list(struct presence *a, struct presence_user *u, double chance, i
                    uint32_t saturation, uint32_t after, bool *changed)
 {
     const double chances[3] = {chance, chance, chance}, looked[3] = {1, .8, .6};
-    const float reward[3] = {0, click ? 1.f : 0.f, 0};
+    const float reward[3] = {click ? 1.f : 0.f, click ? 1.f : 0.f, 0};
     return presence_observe(a, u,
                             &(struct presence_list){.chance = chances,
                                                     .looked = looked,
@@ -115,6 +115,17 @@ static double list(struct presence *a, struct presence_user *u, double chance, i
                                                     .saturation = saturation,
                                                     .after = after},
                             true, changed);
+}
+
+/* People of whom nothing is known click one list in five. */
+static void newcomers(struct presence *a)
+{
+    bool changed;
+    for (int i = 0; i < 20; i++) {
+        struct presence_user u = {0};
+        for (int j = 0; j < 5; j++)
+            list(a, &u, .15, j == 2, 0, 0, &changed);
+    }
 }
 
 /* Whoever had 6 alike clicks is away for four lists. */
@@ -134,6 +145,7 @@ static void test_presence__who_is_away_is_told_from_who_is_not_pleased(void **st
     struct presence_user u = {0};
     bool changed;
     presence_init(&a);
+    newcomers(&a);
     for (int i = 0; i < 40; i++)
         bore(&a, &u);
     assert_int_equal(a.changes, 1); /* as it began: nobody changed */
@@ -159,6 +171,7 @@ static void test_presence__a_change_is_called_and_once(void **state)
     bool changed = false;
     int calls = 0, at = -1;
     presence_init(&a);
+    newcomers(&a);
     for (int i = 0; i < 20; i++)
         bore(&a, &u);
     for (int i = 0; i < 15; i++)

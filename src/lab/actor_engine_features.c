@@ -213,7 +213,8 @@ void engine_judge(struct engine *e, const struct engine_asked *a, uint32_t i,
         if (e->arm[i].o.dim) {
             last_layer_guess(&e->arm[i], a->arm, &g);
             s->f[F_ARM] = (float)g.mean;
-            variance += g.sd * g.sd;
+            const double weight = e->now.weight[F_ARM];
+            variance += weight * weight * g.sd * g.sd;
         }
     }
     if (e->has_organic && !a->candidates && a->user->organic.n && !a->context) {

@@ -94,7 +94,7 @@ static bool ready_arm(struct engine *e, struct last_layer *arm)
                                               .logistic = true,
                                               .prior_sd = e->has_context ? .7 : ARM_SD,
                                               .slow = .999,
-   .fast = .985})) {
+                                              .fast = .985})) {
         last_layer_release(arm);
         arm->o.dim = 0;
         return false;

@@ -5,7 +5,7 @@
 #include "policy/slate.h"
 
 enum { PLACES_IN_DOUBT = 3 };
-static const double KAPPA = .3, TEMPERATURE = .02, EPSILON = .01, GAIN_RATE = .003;
+static const double KAPPA = .3, TEMPERATURE = .01, EPSILON = .01, GAIN_RATE = .003;
 /* Standard deviations that an effect must stand out by. */
 static const double BAR_SOON = 1, BAR_LASTING = 2;
 

@@ -59,8 +59,9 @@ void last_layer_guess(const struct last_layer *l, const float *phi,
 {
     const double f = last_layer_share_fast(l);
     const double a = posterior_mean(&l->slow, phi), b = posterior_mean(&l->fast, phi);
-    const double va = posterior_variance(&l->slow, phi);
-    const double vb = posterior_variance(&l->fast, phi);
+    const double unit = l->o.logistic ? 1 : l->noise;
+    const double va = unit * posterior_variance(&l->slow, phi);
+    const double vb = unit * posterior_variance(&l->fast, phi);
     out->mean = (1 - f) * a + f * b;
     out->sd = sqrt((1 - f) * va + f * vb + f * (1 - f) * (a - b) * (a - b));
 }
@@ -76,9 +77,11 @@ static double twin_observe(struct last_layer *l, struct posterior *p, double kee
             posterior_click_slope(z, s->seen > 0 ? s->seen : 1, s->y, s->weight, &g, &h);
         ll = s->y * log(chance + 1e-12) + (1 - s->y) * log(1 - chance + 1e-12);
     } else {
-        const double wide = l->noise + posterior_variance(p, s->phi), e = s->y - z;
-        g = s->weight * e / l->noise;
-        h = s->weight / l->noise;
+        /* In units of the noise, so that a noise that rises with a change does not make
+           the posterior deaf to it. */
+        const double wide = l->noise * (1 + posterior_variance(p, s->phi)), e = s->y - z;
+        g = s->weight * e;
+        h = s->weight;
         ll = -.5 * (e * e / wide + log(wide));
     }
     posterior_forget(p, keep, 0);

@@ -22,9 +22,9 @@
 #include "learn/posterior.h"
 
 struct last_layer_options {
-    uint32_t dim;             /* 1 to POSTERIOR_MOST_DIM */
-    bool logistic;            /* y in {0, 1}; else any number */
-    double prior_sd;          /* of a weight; 0: 1 */
+    uint32_t dim;    /* 1 to POSTERIOR_MOST_DIM */
+    bool logistic;   /* y in {0, 1}; else any number */
+    double prior_sd; /* of a weight; 0: 1; without clicks, in units of the noise */
     const double *prior_mean; /* (dim) copied; NULL: 0 */
     double slow, fast;    /* kept of what was seen, an observation; 0: .9999 and .99 */
     double change_bounds; /* of the Page-Hinkley test, in units of loss; 0: 40 */
