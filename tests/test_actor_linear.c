@@ -352,10 +352,10 @@ static void test_actor_popularity__frozen_stays_and_decayed_follows(void **state
         const struct actor_ops *a =
             actor_find(decayed ? "popularity-decayed" : "popularity-frozen");
         void *mind = start(a);
-        for (uint32_t i = 0; i < 3000; i++)
+        for (uint32_t i = 0; i < 10000; i++)
             meet(a, mind, i, 2);
         assert_true(mean_liked(a, mind, 2) >= 9);
-        for (uint32_t i = 0; i < 12000; i++)
+        for (uint32_t i = 0; i < 4000; i++) /* without decay it takes 10,000 */
             meet(a, mind, i, 3);
         const uint32_t now = mean_liked(a, mind, 3);
         assert_true(decayed ? now >= 9 : now == 0);
@@ -363,8 +363,8 @@ static void test_actor_popularity__frozen_stays_and_decayed_follows(void **state
     }
 }
 
-/* The weights of a decaying count are brought back in time: 100,000 lists are 50 halvings,
-   past the point where that happens, and what is known stays known. */
+/* 100,000 lists are fifty halvings, past the point where weights are brought back to one:
+   what comes then still counts for as much. */
 static void test_actor_popularity__decays_for_ever(void **state)
 {
     (void)state;
@@ -373,6 +373,9 @@ static void test_actor_popularity__decays_for_ever(void **state)
     for (uint32_t i = 0; i < 100000; i++)
         meet(a, mind, i, 1);
     assert_true(mean_liked(a, mind, 1) >= 9);
+    for (uint32_t i = 0; i < 4000; i++)
+        meet(a, mind, i, 0);
+    assert_true(mean_liked(a, mind, 0) >= 9);
     a->destroy(mind);
 }
 

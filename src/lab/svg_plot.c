@@ -2,6 +2,7 @@
 #include "lab/svg_plot.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum {
     WIDTH = 860,
@@ -49,11 +50,19 @@ static void text(struct buf *out, double x, double y, const char *anchor, const 
 }
 
 static void segment(struct buf *out, double x0, double y0, double x1, double y1,
-                    const char *stroke)
+                    const char *stroke, const char *dashes)
 {
-    buf_printf(out,
-               "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>\n",
+    buf_printf(out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"",
                x0, y0, x1, y1, stroke);
+    if (dashes)
+        buf_printf(out, " stroke-dasharray=\"%s\"", dashes);
+    buf_puts(out, "/>\n");
+}
+
+/* Lines past the last colour begin with the first again, dashed. */
+static const char *dashes_of(uint32_t line)
+{
+    return line >= COLOURS ? "6 3" : NULL;
 }
 
 /* A step of 1, 2 or 5 times a power of ten that makes four to ten of them. */
@@ -87,16 +96,18 @@ static void draw_axes(struct buf *out, const struct frame *f, const struct svg_p
     char number[32];
     for (double x = ceil(f->x0 / step_x) * step_x; x <= f->x1; x += step_x) {
         snprintf(number, sizeof(number), "%g", x);
-        segment(out, at_x(f, x), at_y(f, f->y0), at_x(f, x), at_y(f, f->y0) + 4, "#444");
+        segment(out, at_x(f, x), at_y(f, f->y0), at_x(f, x), at_y(f, f->y0) + 4, "#444",
+                NULL);
         text(out, at_x(f, x), at_y(f, f->y0) + 18, "middle", number);
     }
     for (double y = ceil(f->y0 / step_y) * step_y; y <= f->y1; y += step_y) {
         snprintf(number, sizeof(number), "%g", fabs(y) < step_y / 2 ? 0 : y);
-        segment(out, at_x(f, f->x0), at_y(f, y), at_x(f, f->x1), at_y(f, y), "#ddd");
+        segment(out, at_x(f, f->x0), at_y(f, y), at_x(f, f->x1), at_y(f, y), "#ddd",
+                NULL);
         text(out, at_x(f, f->x0) - 6, at_y(f, y) + 4, "end", number);
     }
-    segment(out, LEFT, at_y(f, f->y0), WIDTH - RIGHT, at_y(f, f->y0), "#444");
-    segment(out, LEFT, at_y(f, f->y0), LEFT, f->top + TOP, "#444");
+    segment(out, LEFT, at_y(f, f->y0), WIDTH - RIGHT, at_y(f, f->y0), "#444", NULL);
+    segment(out, LEFT, at_y(f, f->y0), LEFT, f->top + TOP, "#444", NULL);
     text(out, (LEFT + WIDTH - RIGHT) / 2.0, f->top + HEIGHT - 10, "middle", p->x_name);
     text(out, LEFT - 50, f->top + TOP - 12, "start", p->y_name);
     text(out, (LEFT + WIDTH - RIGHT) / 2.0, f->top + TOP - 12, "middle", p->title);
@@ -106,8 +117,11 @@ static void draw_line(struct buf *out, const struct frame *f, const struct svg_p
                       uint32_t l)
 {
     bool open = false;
-    buf_printf(out, "<path fill=\"none\" stroke-width=\"1.6\" stroke=\"%s\"%s d=\"",
-               colour[l % COLOURS], l >= COLOURS ? " stroke-dasharray=\"6 3\"" : "");
+    buf_printf(out, "<path fill=\"none\" stroke-width=\"1.6\" stroke=\"%s\"",
+               colour[l % COLOURS]);
+    if (dashes_of(l))
+        buf_printf(out, " stroke-dasharray=\"%s\"", dashes_of(l));
+    buf_puts(out, " d=\"");
     for (uint32_t i = 0; i < p->n; i++) {
         const double y = p->line[l].y[i];
         if (!isnan(y))
@@ -117,7 +131,8 @@ static void draw_line(struct buf *out, const struct frame *f, const struct svg_p
     }
     buf_puts(out, "\"/>\n");
     const double y = f->top + TOP + 8 + 16 * l;
-    segment(out, WIDTH - RIGHT + 12, y, WIDTH - RIGHT + 34, y, colour[l % COLOURS]);
+    segment(out, WIDTH - RIGHT + 12, y, WIDTH - RIGHT + 34, y, colour[l % COLOURS],
+            dashes_of(l));
     text(out, WIDTH - RIGHT + 40, y + 4, "start", p->line[l].name);
 }
 
@@ -137,7 +152,7 @@ void svg_plot(struct buf *out, const char *title, const struct svg_panel *panel,
         draw_axes(out, &f, &panel[i]);
         if (!isnan(panel[i].mark))
             segment(out, at_x(&f, panel[i].mark), at_y(&f, f.y0), at_x(&f, panel[i].mark),
-                    f.top + TOP, "#a00\" stroke-dasharray=\"4 4");
+                    f.top + TOP, "#a00", "4 4");
         for (uint32_t l = 0; l < panel[i].n_lines; l++)
             draw_line(out, &f, &panel[i], l);
     }
