@@ -158,7 +158,7 @@ def try_training(shop, cases):
     assert quality['cases'] == cases, (cases, quality)
     assert quality['seen_excluded'] is False, 'these users come back to items'
     over = quality['over_best_single']
-    facts = ('cases', 'seen_excluded', 'over_best_single', 'outlook')
+    facts = ('cases', 'seen_excluded', 'over_best_single', 'outlook', 'values')
     names = [name for name in quality if name not in facts]
     best = max(names[1:], key=lambda name: quality[name]['ndcg@10']['value'])
     assert over['source'] == best, (over, best)
