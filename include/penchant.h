@@ -85,7 +85,9 @@ struct penchant_options {
     size_t state_mb;      /* bound on cached encoder states of users (default 256) */
     penchant_log_fn *log; /* NULL: silent */
     void *log_cookie;
-    uint64_t reserved[8];
+    bool learn; /* the model learns on from the events that come, see penchant_get_learning()
+                   (default false; nothing while the shop is read only) */
+    uint64_t reserved[7];
 };
 
 PENCHANT_API void penchant_options_default(struct penchant_options *o);
@@ -855,6 +857,43 @@ struct penchant_ope {
     char answer[640]; /* what the data say, in plain words */
 };
 
+/* ---- learning while it is open ------------------------------------------------------ */
+
+enum { PENCHANT_DELAYS = 14 };
+
+/* How long something took, how often. */
+struct penchant_delays {
+    uint64_t n;
+    double seconds;                   /* of all together */
+    uint64_t bucket[PENCHANT_DELAYS]; /* of them, not cumulative */
+};
+
+/* The longest time that counts into bucket i, in seconds; infinity for the last. */
+PENCHANT_API double penchant_delay_bound(size_t i);
+
+/*
+ * What the background learner of a shop opened with penchant_options.learn has done since
+ * then. docs/learning.md tells how it learns and when it takes everything back.
+ */
+struct penchant_learning {
+    bool on;     /* the shop has a learner, */
+    bool active; /* and that has a model */
+    uint64_t events, displaced, unknown, dropped; /* learned as they came; left to later
+                                                     steps; not of the model; too many */
+    uint64_t steps, publications, rollbacks;
+    /* In nats an event before it was learned from, falling averages on the same events: of
+       the model that learns and of the one that was trained. NaN: none yet. */
+    double loss, champion_loss;
+    double rate;                       /* of the next step */
+    double publish_seconds;            /* that the last publication took */
+    struct penchant_delays to_list;    /* from submission to being in the user's next list,
+                                          counted without a learner too */
+    struct penchant_delays to_network; /* from commit to a model in use that learned it */
+};
+
+PENCHANT_API int penchant_get_learning(struct penchant *p, struct penchant_learning *out,
+                                       struct penchant_error *err);
+
 /* ---- how it is doing ---------------------------------------------------------------- */
 
 struct penchant_status_report {
@@ -863,7 +902,7 @@ struct penchant_status_report {
     bool has_clock, has_model, read_only;
     char preset[16];
     uint32_t dim, blocks;
-    uint64_t model_version; /* counts up with every model picked up */
+    uint64_t model_version; /* counts up with every model picked up or learned on */
     int64_t model_trained_us;
     /* Of the lists on held-out events when the sources were weighed, with a part of the items
        taken for new; penchant_evaluate() takes none for new and finds a little more. */

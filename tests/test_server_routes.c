@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <jansson.h>
+#include <math.h>
 
 #include "server/listen.h"
 #include "server/http_metrics.h"
@@ -148,7 +149,16 @@ static void test_server_routes__metrics_count_and_cumulate(void **state)
     http_metrics_count(&m, 0, 404, 50000);
     http_metrics_count(&m, 0, 418, 7000000000);
     http_metrics_events(&m, 10, 2);
-    http_metrics_write(&m, label, 2, &shop, &out);
+    struct penchant_learning learning = {.loss = (double)NAN, .rollbacks = 3};
+    http_metrics_write(&m, label, 2, &shop, &learning, &out);
+    assert_null(strstr(out.data, "penchant_learning")); /* there is no learner */
+    buf_release(&out);
+    buf_init(&out, 1 << 20);
+    learning.on = true;
+    learning.events = 9;
+    learning.to_list = (struct penchant_delays){.n = 3, .seconds = 1.5, .bucket = {1, 2}};
+    learning.to_network.bucket[PENCHANT_DELAYS - 1] = 1;
+    http_metrics_write(&m, label, 2, &shop, &learning, &out);
     static const char *const lines[] = {
         "penchant_http_requests_total{method=\"GET\",route=\"/a\",status=\"200\"} 2\n",
         "penchant_http_requests_total{method=\"GET\",route=\"/a\",status=\"404\"} 1\n",
@@ -168,6 +178,15 @@ static void test_server_routes__metrics_count_and_cumulate(void **state)
         "\npenchant_items 2\n",
         "\npenchant_model_version 4\n",
         "\npenchant_states_cached 6\n",
+        "\npenchant_event_to_list_seconds_bucket{le=\"0.001\"} 1\n",
+        "\npenchant_event_to_list_seconds_bucket{le=\"0.0025\"} 3\n",
+        "\npenchant_event_to_list_seconds_bucket{le=\"+Inf\"} 3\n",
+        "\npenchant_event_to_list_seconds_sum 1.5\n",
+        "\npenchant_event_to_network_seconds_bucket{le=\"10\"} 0\n",
+        "\npenchant_event_to_network_seconds_bucket{le=\"+Inf\"} 1\n",
+        "\npenchant_learning_events_total 9\n",
+        "\npenchant_learning_rollbacks_total 3\n",
+        "\npenchant_learning_loss NaN\n",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         if (!strstr(out.data, lines[i]))

@@ -105,7 +105,8 @@ int cli_open_shop(struct penchant **out, const char *command, const char *dir,
     penchant_options_default(&o);
     o.dir = how == CLI_OPEN_MEMORY ? NULL : dir;
     o.store = how == CLI_OPEN_MEMORY ? "memory" : o.store;
-    o.create = how == CLI_OPEN_CREATE;
+    o.create = how == CLI_OPEN_CREATE || how == CLI_OPEN_CREATE_LEARN;
+    o.learn = how == CLI_OPEN_CREATE_LEARN;
     o.read_only = how == CLI_OPEN_READ;
     o.log = cli_log;
     o.log_cookie = &level;

@@ -109,10 +109,11 @@ const char *cli_time(int64_t us, char out[CLI_TIME_SIZE]);
 /* ---- shops --------------------------------------------------------------------- */
 
 enum cli_open {
-    CLI_OPEN_READ,   /* beside whoever writes, never for writing */
-    CLI_OPEN_ANY,    /* for writing; read only when another process writes */
-    CLI_OPEN_CREATE, /* for writing, made when missing */
-    CLI_OPEN_MEMORY, /* an empty one that is kept nowhere; `dir` is not looked at */
+    CLI_OPEN_READ,         /* beside whoever writes, never for writing */
+    CLI_OPEN_ANY,          /* for writing; read only when another process writes */
+    CLI_OPEN_CREATE,       /* for writing, made when missing */
+    CLI_OPEN_CREATE_LEARN, /* the same, and its model learns on */
+    CLI_OPEN_MEMORY,       /* an empty one that is kept nowhere; `dir` is not looked at */
 };
 
 /* Opens, with log lines from warnings up on stderr. On failure the message is printed. */

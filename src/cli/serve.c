@@ -34,6 +34,7 @@ int cmd_serve(int argc, char **argv)
                                .log = cli_log,
                                .log_cookie = &level,
                                .api_key = getenv("PENCHANT_API_KEY")};
+    const char *learn = "off";
     uint32_t threads = 2;
     struct penchant *shop = NULL;
     sigset_t stop;
@@ -44,6 +45,8 @@ int cmd_serve(int argc, char **argv)
         {"insecure", 0, CLI_FLAG, &o.insecure, NULL, NULL, 0, 0,
          "listen beyond this machine without an API key"},
         {"threads", 't', CLI_U32, &threads, "N", NULL, 1, 64, "threads that answer"},
+        {"learn", 0, CLI_STRING, &learn, "on|off", NULL, 0, 0,
+         "whether the model learns on from the events that come"},
     };
     const struct cli_spec spec = {
         "serve", "answer over HTTP",
@@ -53,13 +56,17 @@ int cmd_serve(int argc, char **argv)
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_CONTINUE)
         return status;
+    if (strcmp(learn, "on") != 0 && strcmp(learn, "off") != 0)
+        return cli_fail(CLI_USAGE, "serve", "--learn is on or off, not \"%s\"", learn);
     /* Before any thread starts, so that all of them leave these signals to sigwait(). */
     sigemptyset(&stop);
     sigaddset(&stop, SIGINT);
     sigaddset(&stop, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
-    status = cli_open_shop(&shop, "serve", dir, CLI_OPEN_CREATE);
+    status =
+        cli_open_shop(&shop, "serve", dir,
+                      strcmp(learn, "on") == 0 ? CLI_OPEN_CREATE_LEARN : CLI_OPEN_CREATE);
     if (status != CLI_OK)
         return status;
     o.shop = shop;

@@ -13,6 +13,7 @@
  *   engine_import.c engine_export.c engine_status.c
  *   engine_vectors.c modalities.c  imported vectors: into the store, in memory
  *   snapshot.c         the model in use
+ *   online_learner.c   the model learns on while the shop is open; delays.c
  *   shop_content.c     what the items say of themselves; describe.c, shop_content_bulk.c
  *   lists.c            what to show: want.c for whom, shortlist.c what of, draw.c by chance
  *   engine_config.c    what DIR/penchant.conf says
@@ -26,6 +27,8 @@
  *            never changes after opening, but for its model.
  *   watcher  one per shop; calls engine_snapshot_refresh() and shop_content_tend() about
  *            once a second.
+ *   learner  at most one per shop (penchant_options.learn); takes what the writer has
+ *            applied and publishes snapshots.
  *   callers  everybody else. Hold p->lock for reading while looking at users, types,
  *            catalog or evidence; texts of names stay valid until the shop is closed
  *            (that of an erased user becomes ""), so they may be handed out. p->lock is
@@ -45,6 +48,7 @@
 #include "base/status.h"
 #include "behaviour/catalog.h"
 #include "behaviour/event.h"
+#include "engine/delays.h"
 #include "engine/engine_config.h"
 #include "evidence/evidence.h"
 #include "interest/user_state.h"
@@ -57,12 +61,13 @@ enum {
     ENGINE_PATH_MAX = 4096
 };
 
-struct feedback;      /* feedback.h */
-struct snapshot;      /* snapshot.c */
-struct modalities;    /* modalities.h */
-struct shop_content;  /* shop_content.h */
-struct shop_segments; /* shop_segments.c */
-struct writer;        /* writer.c */
+struct feedback;       /* feedback.h */
+struct snapshot;       /* snapshot.c */
+struct modalities;     /* modalities.h */
+struct online_learner; /* online_learner.c */
+struct shop_content;   /* shop_content.h */
+struct shop_segments;  /* shop_segments.c */
+struct writer;         /* writer.c */
 
 struct penchant {
     /* Set by penchant_open, constant after it. */
@@ -93,12 +98,15 @@ struct penchant {
 
     /* The model in use: engine_snapshot_* are its only users. */
     struct snapshot *snapshot; /* under snapshot_lock; NULL: no model */
+    uint64_t snapshots;        /* there have been; under snapshot_lock */
     pthread_mutex_t snapshot_lock;
     pthread_mutex_t refresh_lock; /* one looks for a new model at a time; before others */
     uint64_t model_tried; /* identity of the file last looked at; under refresh_lock */
 
     struct shop_segments *segments; /* under segments_lock; NULL: none */
     pthread_rwlock_t segments_lock; /* the writer changes them */
+
+    struct online_learner *learner; /* NULL: none; set while opening */
 
     pthread_t watcher;
     bool watching; /* the watcher was started */
@@ -115,6 +123,7 @@ struct penchant {
 
     _Atomic uint64_t requests, commits; /* since opening; lists.c counts requests */
     atomic_bool stopping;       /* the shop closes: a replay need not come to its end */
+    struct delays to_list;      /* from submission to being in the next list */
     _Atomic uint64_t cancelled; /* purchases undone by refunds, since opening */
 };
 

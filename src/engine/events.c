@@ -7,6 +7,7 @@
 #include "base/timing.h"
 #include "behaviour/extra.h"
 #include "engine/engine.h"
+#include "engine/online_learner.h"
 
 void penchant_event_default(struct penchant_event *e)
 {
@@ -73,6 +74,7 @@ struct submission {
     struct event *numbered;       /* (accepted.accepted); of the texts query, text and
                                      recommendation alone */
     struct penchant_accepted accepted;
+    int64_t submitted_ns;
     char *texts;
 };
 
@@ -188,7 +190,11 @@ static int apply_events(struct penchant *p, struct work *w)
     if (s->n)
         p->live = true;
     for (size_t i = 0; i < s->accepted.accepted && status == PENCHANT_OK; i++)
-        status = engine_apply(p, &s->numbered[i]);
+        if ((status = engine_apply(p, &s->numbered[i])) == PENCHANT_OK)
+            online_learner_take(p, &s->numbered[i]);
+    const int64_t now = timing_steady_ns();
+    for (size_t i = 0; i < s->accepted.accepted && status == PENCHANT_OK; i++)
+        delays_add(&p->to_list, now - s->submitted_ns);
     return status;
 }
 
@@ -217,6 +223,7 @@ static struct submission *prepare(const struct penchant_event *e, size_t n, int 
         *status = error_memory(err);
         return NULL;
     }
+    s->submitted_ns = timing_steady_ns();
     s->work.n_events = n;
     s->work.write = write_events;
     s->work.apply = apply_events;

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/feedback.h"
 #include "engine/modalities.h"
+#include "engine/online_learner.h"
 #include "engine/shop_content.h"
 #include "engine/shop_segments.h"
 #include "model/encoder.h"
@@ -182,9 +183,12 @@ static int configure(struct penchant *p, struct penchant_error *err)
     return p->feedback ? PENCHANT_OK : error_memory(err);
 }
 
-static int start_threads(struct penchant *p, struct penchant_error *err)
+static int start_threads(struct penchant *p, const struct penchant_options *o,
+                         struct penchant_error *err)
 {
     int status = p->read_only ? PENCHANT_OK : writer_start(p, err);
+    if (status == PENCHANT_OK && o->learn && !p->read_only)
+        status = online_learner_start(p, err);
     if (status != PENCHANT_OK)
         return status;
     p->watching = pthread_create(&p->watcher, NULL, watch, p) == 0;
@@ -208,7 +212,7 @@ int penchant_open(struct penchant **out, const struct penchant_options *o,
     if (status == PENCHANT_OK && p->catalog.ids.n <= READY_ITEMS)
         shop_content_tend(p); /* so that the first list is as good as the next */
     if (status == PENCHANT_OK)
-        status = start_threads(p, &why);
+        status = start_threads(p, o, &why);
     if (status != PENCHANT_OK) {
         penchant_close(&p);
         if (err)
@@ -229,7 +233,9 @@ void penchant_close(struct penchant **out)
         return;
     p->stopping = true;
     stop_watching(p);
+    online_learner_stop(p);
     writer_stop(p);
+    online_learner_free(p);
     if (p->store)
         p->store->ops->close(p->store);
     files_unlock(p->lock_fd);

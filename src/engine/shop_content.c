@@ -70,7 +70,7 @@ static int describe(struct penchant *p, struct shop_content *c, const struct sna
     if (growing_put(&c->items, item, z))
         return PENCHANT_ENOMEM;
     const bool fresh =
-        s && s->version == c->version && s->model->content && item >= s->n_items;
+        s && s->base == c->version && s->model->content && item >= s->n_items;
     return fresh ? put_fresh(p, c, s, item, z) : PENCHANT_OK;
 }
 
@@ -126,7 +126,7 @@ void shop_content_query(struct evidence_query *q, const struct penchant *p,
     struct shop_content *c = p->content;
     if (c->words)
         q->content = &c->view;
-    if (s && s->version == c->version && c->scored.n)
+    if (s && s->base == c->version && c->scored.n)
         q->newcomers = &c->newcomers;
 }
 
@@ -134,7 +134,7 @@ const float *shop_content_token(const struct penchant *p, const struct snapshot 
                                 uint32_t item)
 {
     const struct shop_content *c = p->content;
-    if (!s || s->version != c->version || item < s->n_items ||
+    if (!s || s->base != c->version || item < s->n_items ||
         item - s->n_items >= c->tokens.n)
         return NULL;
     const float *token = c->tokens.rows + (size_t)(item - s->n_items) * s->dim;
@@ -178,7 +178,7 @@ static int install(struct penchant *p, struct shop_content *next,
         old->space = NULL; /* it goes on with the new content */
     float *z = malloc((next->items.dim + 1) * sizeof *z);
     int status = z ? PENCHANT_OK : PENCHANT_ENOMEM;
-    next->version = s ? s->version : 0;
+    next->version = s ? s->base : 0;
     next->epoch = old->epoch + 1;
     p->content = next;
     for (uint32_t i = 0; !status && i < old->n_late; i++)

@@ -19,7 +19,7 @@ struct shop_content {
     /* Items from the model's n_items on, as tokens and as scores use them. */
     struct growing tokens, scored;
     struct words *words; /* the items' words; NULL: not yet */
-    uint64_t version;    /* of the model whose they are; 0: no model */
+    uint64_t version;    /* base of the snapshot whose they are; 0: no model */
     uint32_t epoch;
     struct evidence_content view, newcomers; /* the same, for queries */
     bool renewing;                           /* all are described anew beside the shop */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/hash.h"
+#include "base/rng.h"
 #include "engine/shop_content.h"
 #include "engine/shop_segments.h"
 #include "interest/interests.h"
@@ -24,9 +25,11 @@ static void snapshot_free(struct snapshot *s)
         return;
     topk_index_free(s->index);
     encoder_free(s->encoder);
-    names_release(&s->attributes);
+    if (!s->champion) {
+        names_release(&s->attributes);
+        critic_free(s->critic);
+    }
     model_free(s->model);
-    critic_free(s->critic);
     free(s->item_vectors);
     free(s->middle);
     free(s);
@@ -143,8 +146,11 @@ void engine_snapshot_release(struct penchant *p, struct snapshot *s)
     pthread_mutex_lock(&p->snapshot_lock);
     const bool last = --s->users == 0;
     pthread_mutex_unlock(&p->snapshot_lock);
-    if (last)
-        snapshot_free(s);
+    if (!last)
+        return;
+    struct snapshot *champion = s->champion;
+    snapshot_free(s);
+    engine_snapshot_release(p, champion); /* which has none itself */
 }
 
 /* Puts `s` (or nothing) in the place of the present one. */
@@ -154,11 +160,95 @@ static void replace(struct penchant *p, struct snapshot *s)
     struct snapshot *old = p->snapshot;
     if (s) {
         s->users = 1;
-        s->version = old ? old->version + 1 : 1;
+        s->version = ++p->snapshots;
+        s->base = s->base ? s->base : s->version;
     }
     p->snapshot = s;
     pthread_mutex_unlock(&p->snapshot_lock);
     engine_snapshot_release(p, old);
+}
+
+uint64_t engine_snapshot_states(const struct snapshot *s, uint32_t user, uint32_t epoch)
+{
+    const uint64_t age = (s->published + user % SNAPSHOT_STATES) / SNAPSHOT_STATES;
+    return rng_mix(rng_mix(rng_mix(s->base) ^ ((uint64_t)s->era << 32 | epoch)) ^ age);
+}
+
+/* ---- what was learned since ---- */
+
+/* The vectors of the model's items, of which only `rows` differ from those of `from`. */
+static int change_vectors(struct snapshot *s, const struct snapshot *from,
+                          const struct snapshot_change *change,
+                          struct penchant_error *err)
+{
+    const size_t d = s->dim, bytes = s->n_items * d * sizeof *s->item_vectors;
+    s->item_vectors = malloc(bytes);
+    s->middle = malloc(d * sizeof *s->middle);
+    if (!s->item_vectors || !s->middle)
+        return error_memory(err);
+    memcpy(s->item_vectors, from->item_vectors, bytes);
+    for (uint32_t i = 0; !change->rolled_back && i < change->n; i++) {
+        float *row = s->item_vectors + change->rows[i] * d;
+        model_item_vector(s->model, change->rows[i], row);
+        model_scale_scored(s->model, row);
+    }
+    interest_middle(s->item_vectors, s->n_items, s->dim, s->middle);
+    return topk_index_new(&s->index, s->item_vectors, s->n_items, s->dim, err);
+}
+
+/* `from` is the snapshot that the vectors are taken from. */
+static int make_changed(struct snapshot **out, struct penchant *p,
+                        const struct snapshot *from, const struct snapshot_change *change,
+                        struct penchant_error *err)
+{
+    struct snapshot *c = change->champion;
+    struct snapshot *s = calloc(1, sizeof *s);
+    *out = s;
+    if (!s)
+        return error_memory(err);
+    s->users = 1;
+    s->champion = engine_snapshot_share(p, c);
+    s->attributes = c->attributes;
+    s->critic = c->critic;
+    s->blend = c->blend;
+    s->outlook = c->outlook;
+    s->trained_seq = c->trained_seq;
+    s->trained_us = c->trained_us;
+    s->ndcg10 = c->ndcg10;
+    memcpy(s->preset, c->preset, sizeof s->preset);
+    s->n_items = c->n_items;
+    s->dim = c->dim;
+    s->base = c->base;
+    s->model = model_clone(change->model);
+    if (!s->model)
+        return error_memory(err);
+    const int rc = encoder_new(&s->encoder, s->model, err);
+    return rc ? rc : change_vectors(s, from, change, err);
+}
+
+int engine_snapshot_publish(struct penchant *p, const struct snapshot_change *change,
+                            struct penchant_error *err)
+{
+    struct snapshot *present = engine_snapshot_acquire(p), *s = NULL;
+    int rc = present && present->base == change->champion->base ? PENCHANT_OK
+                                                                : PENCHANT_ENOMODEL;
+    if (!rc)
+        rc = make_changed(&s, p, change->rolled_back ? change->champion : present, change,
+                          err);
+    if (!rc) {
+        s->published = present->published + 1;
+        s->era = present->era + change->rolled_back;
+        pthread_mutex_lock(&p->refresh_lock); /* nobody picks a model up meanwhile */
+        if (p->snapshot == present)
+            replace(p, s);
+        else
+            rc = PENCHANT_ENOMODEL;
+        pthread_mutex_unlock(&p->refresh_lock);
+    }
+    engine_snapshot_release(p, present);
+    if (rc)
+        engine_snapshot_release(p, s);
+    return rc;
 }
 
 /* A number that changes whenever the file does; 0 when there is none. */

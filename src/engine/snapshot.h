@@ -2,7 +2,8 @@
 /*
  * The model in use, ready to serve. A snapshot is immutable and counted: a request
  * acquires the present one, uses it without any lock, and releases it; the last to let go
- * frees it. A new model replaces the old one between two requests.
+ * frees it. A new model replaces the old one between two requests. So does what the
+ * background learner makes of it (online_learner.h), which is a snapshot of its own.
  */
 #ifndef ENGINE_SNAPSHOT_H
 #define ENGINE_SNAPSHOT_H
@@ -44,7 +45,12 @@ struct snapshot {
     struct blend blend;
     struct outlook_model outlook;
     struct critic *critic; /* NULL: no values */
-    uint64_t version; /* 1, 2, .. by the order in which this process picked models up */
+    uint64_t version; /* 1, 2, .. by the order in which this process took them into use */
+    uint64_t base; /* version of the model as it was read from its file: this one, or the
+                      one that it was learned from (online_learner.h) */
+    struct snapshot
+        *champion;           /* that one, of which critic and attributes are; else NULL */
+    uint32_t published, era; /* how many-th of that base; counts up at every roll-back */
     uint64_t trained_seq;
     int64_t trained_us;
     double ndcg10;
@@ -58,6 +64,33 @@ struct snapshot *engine_snapshot_acquire(struct penchant *p);
 struct snapshot *engine_snapshot_share(struct penchant *p,
                                        struct snapshot *s);           /* once more */
 void engine_snapshot_release(struct penchant *p, struct snapshot *s); /* NULL is fine */
+
+/*
+ * Which encoder states go with a snapshot: a state is used while its version is this.
+ * Keys and values of one publication serve those after it, for SNAPSHOT_STATES of them,
+ * since a publication moves them by little; then the user is encoded anew, each user at
+ * another time. A new model and a roll-back make all states worthless. `epoch` is
+ * shop_content_epoch().
+ */
+enum { SNAPSHOT_STATES = 64 };
+uint64_t engine_snapshot_states(const struct snapshot *s, uint32_t user, uint32_t epoch);
+
+/* What the background learner hands over. */
+struct snapshot_change {
+    struct snapshot *champion; /* that it began with */
+    const struct model *model; /* the same form; copied */
+    const uint32_t *rows;      /* (n) rows of its item table that may differ from the */
+    uint32_t n;                /* snapshot in use */
+    bool rolled_back;          /* the model is the champion's again */
+};
+
+/*
+ * Puts a changed model in use; everything but its parameters stays the champion's.
+ * PENCHANT_ENOMODEL: the shop has picked up another model meanwhile, and nothing was done.
+ * PENCHANT_ENOMEM. One caller at a time.
+ */
+int engine_snapshot_publish(struct penchant *p, const struct snapshot_change *change,
+                            struct penchant_error *err);
 
 /* The model in use as it was before it learned the held-out events, from its own file:
    *out is the caller's alone to release. NULL: it is the present one. */

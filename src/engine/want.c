@@ -218,7 +218,7 @@ static int take_fresh(struct want *w, const struct penchant *p, const struct sna
 {
     const size_t d = s->dim;
     size_t n = 0;
-    w->version = s->version << 32 | shop_content_epoch(p);
+    w->version = engine_snapshot_states(s, w->user, shop_content_epoch(p));
     for (uint32_t i = 0; i < w->n; i++)
         n += shop_content_token(p, s, w->item[i]) != NULL;
     free(w->fresh);

@@ -324,6 +324,8 @@ static void roll_back(struct online *o)
     memset(o->optimiser.mean, 0, bytes);
     memset(o->optimiser.square, 0, bytes);
     o->optimiser.step = 0;
+    o->report.rolled_loss = o->loss / o->weight;
+    o->report.rolled_champion_loss = o->other_loss / o->weight;
     online_replay_forget(&o->replay);
     forget_losses(o);
     o->n_fresh = 0;

@@ -60,7 +60,8 @@ struct online_report {
     uint64_t replayed;  /* windows drawn from there */
     uint64_t steps, rollbacks;
     double loss, champion_loss; /* prequential averages in nats; NaN: none yet */
-    float rate;                 /* of the next step */
+    double rolled_loss, rolled_champion_loss; /* the same, at the last roll-back */
+    float rate;                               /* of the next step */
 };
 
 struct online;

@@ -2,6 +2,7 @@
 #include "server/http_metrics.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -118,6 +119,65 @@ static void write_latency(struct http_metrics *m, const struct http_metrics_labe
     }
 }
 
+static void write_delays(const struct penchant_delays *d, const char *name,
+                         const char *help, struct buf *out)
+{
+    uint64_t count = 0;
+    head(out, name, "histogram", help);
+    for (size_t i = 0; i < PENCHANT_DELAYS; i++) {
+        count += d->bucket[i];
+        if (i + 1 < PENCHANT_DELAYS)
+            buf_printf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
+                       penchant_delay_bound(i), count);
+        else
+            buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, count);
+    }
+    buf_printf(out, "%s_sum %.9g\n%s_count %" PRIu64 "\n", name, d->seconds, name, count);
+}
+
+static void one_number(struct buf *out, const char *name, const char *help, double value)
+{
+    head(out, name, "gauge", help);
+    if (isnan(value))
+        buf_printf(out, "%s NaN\n", name);
+    else
+        buf_printf(out, "%s %.9g\n", name, value);
+}
+
+/* What a shop without a learner does not have is left out. */
+static void write_learning(const struct penchant_learning *l, struct buf *out)
+{
+    write_delays(&l->to_list, "penchant_event_to_list_seconds",
+                 "Seconds from taking an event to its being in the user's next list.",
+                 out);
+    if (!l->on)
+        return;
+    write_delays(&l->to_network, "penchant_event_to_network_seconds",
+                 "Seconds from an event's commit to a model in use that has learned it.",
+                 out);
+    one(out, "penchant_learning_events_total", "counter", "Events learned as they came.",
+        l->events);
+    one(out, "penchant_learning_displaced_total", "counter",
+        "Events left to the replay because more came than could be learned.",
+        l->displaced);
+    one(out, "penchant_learning_unknown_total", "counter",
+        "Events of items that the model does not know, or the first of a user.",
+        l->unknown);
+    one(out, "penchant_learning_dropped_total", "counter",
+        "Events that found the learner's queue full.", l->dropped);
+    one(out, "penchant_learning_steps_total", "counter", "Steps of learning.", l->steps);
+    one(out, "penchant_learning_publications_total", "counter",
+        "Models taken into use that had learned on.", l->publications);
+    one(out, "penchant_learning_rollbacks_total", "counter",
+        "Times that the learned was taken back.", l->rollbacks);
+    one_number(out, "penchant_learning_loss",
+               "Nats an event before learning it, of the model that learns.", l->loss);
+    one_number(out, "penchant_learning_champion_loss",
+               "Nats of the same events, of the model as trained.", l->champion_loss);
+    one_number(out, "penchant_learning_publish_seconds",
+               "Seconds that the last publication took.", l->publish_seconds);
+}
+
 /* Resident bytes of this process, 0 when /proc does not say. */
 static uint64_t resident_bytes(void)
 {
@@ -133,7 +193,7 @@ static uint64_t resident_bytes(void)
 
 void http_metrics_write(struct http_metrics *m, const struct http_metrics_label *label,
                         size_t n, const struct penchant_status_report *shop,
-                        struct buf *out)
+                        const struct penchant_learning *learning, struct buf *out)
 {
     write_requests(m, label, n, out);
     write_latency(m, label, n, out);
@@ -157,6 +217,7 @@ void http_metrics_write(struct http_metrics *m, const struct http_metrics_label 
         shop->state_bytes);
     one(out, "penchant_disk_bytes", "gauge", "Bytes of the shop on disk.",
         shop->disk_bytes);
+    write_learning(learning, out);
     one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
         resident_bytes());
 }

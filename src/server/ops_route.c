@@ -35,9 +35,11 @@ void route_readyz(struct request *r)
 void route_metrics(struct request *r)
 {
     struct penchant_status_report shop = {0};
+    struct penchant_learning learning = {0};
     struct penchant_error err = {0};
     struct http_metrics_label label[HTTP_METRICS_ROUTES];
-    if (penchant_status(r->server->shop, &shop, &err)) {
+    if (penchant_status(r->server->shop, &shop, &err) ||
+        penchant_get_learning(r->server->shop, &learning, &err)) {
         request_failed(r, &err);
         return;
     }
@@ -46,7 +48,8 @@ void route_metrics(struct request *r)
     label[routes_n] = (struct http_metrics_label){"", server_route_name(NULL)};
     r->status = 200;
     r->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    http_metrics_write(&r->server->metrics, label, routes_n + 1, &shop, &r->answer);
+    http_metrics_write(&r->server->metrics, label, routes_n + 1, &shop, &learning,
+                       &r->answer);
 }
 
 void route_openapi(struct request *r)

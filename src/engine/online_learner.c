@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/online_learner.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/timing.h"
+#include "engine/delays.h"
+#include "engine/snapshot.h"
+#include "learn/online.h"
+
+enum {
+    EVENTS = ONLINE_LENGTH + 1,
+    LEARNED = 4096, /* times kept until they are published */
+    PRIORITY = 10   /* nice */
+};
+#define MS              INT64_C(1000000)
+#define WAIT_NS         (250 * MS)
+#define PUBLISH_NS      (1000 * MS)
+#define PUBLISH_EACH    10 /* times what the last one took */
+#define LONGEST_REST_NS (1000 * MS)
+#define ANCHOR_SEED     0xA11C0
+
+/* The newest events of a user, as they were when the last of them had been committed. */
+struct waiting {
+    int64_t since_ns;
+    uint32_t n;
+    uint32_t item[EVENTS];
+    uint8_t type[EVENTS];
+    int64_t ts_us[EVENTS];
+};
+
+struct online_learner {
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+
+    /* Under the lock. */
+    struct waiting *queue; /* (LEARNER_QUEUE) a ring */
+    uint32_t first, n;
+    bool stopping;
+    struct penchant_learning told; /* without the delays */
+
+    /* The thread's own. */
+    struct snapshot *champion; /* NULL: there is no model */
+    struct online *online;
+    struct waiting *drained; /* (LEARNER_QUEUE) */
+    int64_t fresh_ns[ONLINE_FRESH];
+    int64_t learned_ns[LEARNED];
+    uint32_t n_learned; /* may pass LEARNED: those are not timed */
+    bool learned;       /* since the last publication */
+    int64_t published_ns, cost_ns;
+
+    struct delays to_network;
+};
+
+/* ---- the writer's side ----------------------------------------------------------- */
+
+static void copy_window(struct waiting *w, const struct user_state *u)
+{
+    const uint32_t n = u->n_recent < EVENTS ? u->n_recent : EVENTS;
+    const uint32_t from = u->n_recent - n;
+    w->n = n;
+    memcpy(w->item, u->recent + from, n * sizeof *w->item);
+    memcpy(w->type, u->recent_type + from, n * sizeof *w->type);
+    memcpy(w->ts_us, u->recent_us + from, n * sizeof *w->ts_us);
+}
+
+void online_learner_take(struct penchant *p, const struct event *e)
+{
+    struct online_learner *l = p->learner;
+    if (!l || e->item == NAMES_NONE || !event_wanted(e->type, e->value))
+        return;
+    const struct user_state *u = user_states_peek(p->states, e->user);
+    const uint32_t last = u ? u->n_recent - 1 : 0;
+    if (!u || u->n_recent < 2 || u->recent[last] != e->item ||
+        u->recent_us[last] != e->ts_us)
+        return; /* it does not come last, and so tells nothing of what comes next */
+    pthread_mutex_lock(&l->lock);
+    if (l->stopping || l->n == LEARNER_QUEUE) {
+        l->told.dropped++;
+    } else {
+        struct waiting *w = &l->queue[(l->first + l->n++) % LEARNER_QUEUE];
+        copy_window(w, u);
+        w->since_ns = timing_steady_ns();
+        if (l->n == LEARNER_STEP_EVENTS)
+            pthread_cond_signal(&l->wake);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- windows --------------------------------------------------------------------- */
+
+/* The events of `w` that the model knows, the newest it looks back on. False: the newest
+   is not known, or there are less than two. */
+static bool make_window(const struct penchant *p, const struct online_learner *l,
+                        const struct waiting *w, struct online_window *out)
+{
+    const struct model_config *c = &l->champion->model->config;
+    const uint32_t most = c->max_length + 1 < EVENTS ? c->max_length + 1 : EVENTS;
+    uint32_t from = w->n, n = 0;
+    if (w->n < 2 || w->item[w->n - 1] >= c->n_items)
+        return false;
+    while (from > 0 && n < most)
+        n += w->item[--from] < c->n_items;
+    out->n = 0;
+    int64_t zero = 0;
+    for (uint32_t i = from; i < w->n; i++) {
+        if (w->item[i] >= c->n_items)
+            continue;
+        if (out->n == 0)
+            zero = w->ts_us[i];
+        out->item[out->n] = w->item[i];
+        out->type[out->n] = w->type[i] < c->n_types ? w->type[i] : (uint8_t)EVENT_VIEW;
+        out->time[out->n++] =
+            p->has_clock ? (float)((double)(w->ts_us[i] - zero) * 1e-6) : 0;
+    }
+    return out->n >= 2;
+}
+
+static void seed_user(struct penchant *p, struct online_learner *l, uint32_t user)
+{
+    struct waiting w = {.n = 0};
+    struct online_window window;
+    const struct user_state *u = user_states_lock(p->states, user);
+    if (!u)
+        return;
+    copy_window(&w, u);
+    user_states_unlock(p->states, user);
+    if (make_window(p, l, &w, &window))
+        online_seed(l->online, &window);
+}
+
+/* The newest events of some users are what must not be forgotten. */
+static void seed(struct penchant *p, struct online_learner *l)
+{
+    struct rng rng;
+    rng_init(&rng, ANCHOR_SEED, 0);
+    pthread_rwlock_rdlock(&p->lock);
+    const uint32_t n = p->users.n;
+    pthread_rwlock_unlock(&p->lock);
+    for (uint32_t i = 0; i < ONLINE_ANCHORS && i < n; i++)
+        seed_user(p, l, n <= ONLINE_ANCHORS ? i : rng_below(&rng, n));
+}
+
+/* ---- the champion ---------------------------------------------------------------- */
+
+static void tell(struct online_learner *l)
+{
+    struct online_report r;
+    online_report(l->online, &r);
+    pthread_mutex_lock(&l->lock);
+    struct penchant_learning *t = &l->told;
+    t->active = true;
+    t->loss = r.loss;
+    t->champion_loss = r.champion_loss;
+    t->rate = (double)r.rate;
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void part(struct penchant *p, struct online_learner *l)
+{
+    online_free(l->online);
+    engine_snapshot_release(p, l->champion);
+    l->online = NULL;
+    l->champion = NULL;
+    l->learned = false;
+    l->n_learned = 0;
+    pthread_mutex_lock(&l->lock);
+    l->told.active = false;
+    l->told.loss = l->told.champion_loss = (double)NAN;
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Begins anew when the shop has picked up another model. Whether there is one to learn. */
+static bool meet_champion(struct penchant *p, struct online_learner *l)
+{
+    struct snapshot *s = engine_snapshot_acquire(p);
+    struct online_options o;
+    struct penchant_error err = {0};
+    if (s && l->champion && s->base == l->champion->base) {
+        engine_snapshot_release(p, s);
+        return true;
+    }
+    part(p, l);
+    if (!s)
+        return false;
+    l->champion = s; /* as it was read: only this thread publishes others */
+    online_options_default(&o);
+    o.negatives = o.negatives < s->n_items ? o.negatives : s->n_items;
+    if (online_new(&l->online, s->model, &o, &err) != PENCHANT_OK) {
+        engine_log(p, PENCHANT_WARN, "learning_failed reason=\"%s\"", err.text);
+        part(p, l);
+        return false;
+    }
+    seed(p, l);
+    tell(l);
+    engine_log(p, PENCHANT_INFO, "learning model_version=%llu",
+               (unsigned long long)s->base);
+    return true;
+}
+
+/* ---- steps ----------------------------------------------------------------------- */
+
+static void rest(struct online_learner *l, int64_t ns)
+{
+    const int64_t due =
+        timing_steady_ns() + (ns < LONGEST_REST_NS ? ns : LONGEST_REST_NS);
+    const struct timespec until = {.tv_sec = due / 1000000000,
+                                   .tv_nsec = due % 1000000000};
+    pthread_mutex_lock(&l->lock);
+    while (!l->stopping && timing_steady_ns() < due)
+        pthread_cond_timedwait(&l->wake, &l->lock, &until);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Waits until a step's events are there, or a while. False: the shop closes. */
+static bool wait_for_events(struct online_learner *l)
+{
+    const int64_t due = timing_steady_ns() + WAIT_NS;
+    const struct timespec until = {.tv_sec = due / 1000000000,
+                                   .tv_nsec = due % 1000000000};
+    pthread_mutex_lock(&l->lock);
+    while (!l->stopping && l->n < LEARNER_STEP_EVENTS && timing_steady_ns() < due)
+        pthread_cond_timedwait(&l->wake, &l->lock, &until);
+    const bool on = !l->stopping;
+    pthread_mutex_unlock(&l->lock);
+    return on;
+}
+
+static uint32_t drain(struct online_learner *l)
+{
+    pthread_mutex_lock(&l->lock);
+    const uint32_t n = l->n;
+    for (uint32_t i = 0; i < n; i++)
+        l->drained[i] = l->queue[(l->first + i) % LEARNER_QUEUE];
+    l->first = (l->first + n) % LEARNER_QUEUE;
+    l->n = 0;
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+static void feed(struct penchant *p, struct online_learner *l, uint32_t n)
+{
+    struct online_window window;
+    uint64_t unknown = 0, displaced = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bool full;
+        if (!make_window(p, l, &l->drained[i], &window) ||
+            !online_feed(l->online, &window, &full)) {
+            unknown++;
+            continue;
+        }
+        if (full)
+            memmove(l->fresh_ns, l->fresh_ns + 1,
+                    (ONLINE_FRESH - 1) * sizeof *l->fresh_ns);
+        displaced += full;
+        l->fresh_ns[online_waiting(l->online) - 1] = l->drained[i].since_ns;
+    }
+    pthread_mutex_lock(&l->lock);
+    l->told.unknown += unknown;
+    l->told.displaced += displaced;
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void note_learned(struct online_learner *l, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++, l->n_learned++)
+        if (l->n_learned < LEARNED)
+            l->learned_ns[l->n_learned] = l->fresh_ns[i];
+    l->learned = true;
+}
+
+static void warn_of_roll_back(struct penchant *p, const struct online_learner *l)
+{
+    struct online_report r;
+    online_report(l->online, &r);
+    engine_log(p, PENCHANT_WARN,
+               "learning_rolled_back loss=%.4f champion_loss=%.4f rate=%g", r.rolled_loss,
+               r.rolled_champion_loss, (double)r.rate);
+}
+
+static enum online_outcome step(struct penchant *p, struct online_learner *l)
+{
+    enum online_outcome outcome = ONLINE_IDLE;
+    struct penchant_error err = {0};
+    const int64_t began = timing_steady_ns();
+    const uint32_t n = online_waiting(l->online);
+    if (!n || (n < LEARNER_STEP_EVENTS && began - l->fresh_ns[0] < WAIT_NS / 2))
+        return ONLINE_IDLE;
+    if (online_step(l->online, &outcome, &err) != PENCHANT_OK) {
+        engine_log(p, PENCHANT_WARN, "learning_failed reason=\"%s\"", err.text);
+        rest(l, LONGEST_REST_NS);
+        return ONLINE_IDLE;
+    }
+    if (outcome == ONLINE_LEARNED)
+        note_learned(l, n);
+    else
+        warn_of_roll_back(p, l);
+    tell(l);
+    pthread_mutex_lock(&l->lock);
+    l->told.steps++;
+    l->told.events += outcome == ONLINE_LEARNED ? n : 0;
+    l->told.rollbacks += outcome == ONLINE_ROLLED_BACK;
+    pthread_mutex_unlock(&l->lock);
+    rest(l, (int64_t)((double)(timing_steady_ns() - began) * (1 / LEARNER_SHARE - 1)));
+    return outcome;
+}
+
+/* ---- publishing ------------------------------------------------------------------ */
+
+static bool publication_due(const struct online_learner *l)
+{
+    const int64_t each = l->cost_ns * PUBLISH_EACH;
+    return l->learned && timing_steady_ns() - l->published_ns >=
+                             (each > PUBLISH_NS ? each : PUBLISH_NS);
+}
+
+static void publish(struct penchant *p, struct online_learner *l, bool rolled_back)
+{
+    struct penchant_error err = {0};
+    uint32_t n;
+    const int64_t began = timing_steady_ns();
+    const uint32_t *rows = online_changed(l->online, &n);
+    const struct snapshot_change change = {.champion = l->champion,
+                                           .model = online_model(l->online),
+                                           .rows = rows,
+                                           .n = n,
+                                           .rolled_back = rolled_back};
+    const int status = engine_snapshot_publish(p, &change, &err);
+    const int64_t now = timing_steady_ns();
+    l->published_ns = now;
+    l->cost_ns = now - began;
+    if (status == PENCHANT_ENOMODEL)
+        return; /* another model has come, and begins with the next round */
+    if (status != PENCHANT_OK) {
+        engine_log(p, PENCHANT_WARN, "publication_failed reason=\"%s\"", err.text);
+        return;
+    }
+    online_published(l->online);
+    for (uint32_t i = 0; i < l->n_learned && i < LEARNED && !rolled_back; i++)
+        delays_add(&l->to_network, now - l->learned_ns[i]);
+    l->n_learned = 0;
+    l->learned = false;
+    pthread_mutex_lock(&l->lock);
+    l->told.publications++;
+    l->told.publish_seconds = (double)l->cost_ns * 1e-9;
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- the thread ------------------------------------------------------------------ */
+
+static void *learn_main(void *arg)
+{
+    struct penchant *p = arg;
+    struct online_learner *l = p->learner;
+    setpriority(PRIO_PROCESS, (id_t)gettid(), PRIORITY); /* of this thread alone */
+    while (wait_for_events(l)) {
+        const uint32_t n = drain(l);
+        if (!meet_champion(p, l))
+            continue;
+        feed(p, l, n);
+        if (step(p, l) == ONLINE_ROLLED_BACK)
+            publish(p, l, true);
+        else if (publication_due(l))
+            publish(p, l, false);
+    }
+    part(p, l);
+    return NULL;
+}
+
+int online_learner_start(struct penchant *p, struct penchant_error *err)
+{
+    struct online_learner *l = calloc(1, sizeof *l);
+    if (!l)
+        return error_memory(err);
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->wake, &steady);
+    pthread_condattr_destroy(&steady);
+    pthread_mutex_init(&l->lock, NULL);
+    l->queue = malloc(LEARNER_QUEUE * sizeof *l->queue);
+    l->drained = malloc(LEARNER_QUEUE * sizeof *l->drained);
+    l->told.loss = l->told.champion_loss = (double)NAN;
+    p->learner = l;
+    if (!l->queue || !l->drained) {
+        online_learner_free(p);
+        return error_memory(err);
+    }
+    l->running = pthread_create(&l->thread, NULL, learn_main, p) == 0;
+    if (l->running)
+        return PENCHANT_OK;
+    online_learner_free(p);
+    return error_set(err, PENCHANT_ENOMEM, "cannot start the learning thread");
+}
+
+void online_learner_stop(struct penchant *p)
+{
+    struct online_learner *l = p->learner;
+    if (!l || !l->running)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->stopping = true;
+    pthread_cond_signal(&l->wake);
+    pthread_mutex_unlock(&l->lock);
+    pthread_join(l->thread, NULL);
+    l->running = false;
+}
+
+void online_learner_free(struct penchant *p)
+{
+    struct online_learner *l = p->learner;
+    if (!l)
+        return;
+    p->learner = NULL;
+    pthread_cond_destroy(&l->wake);
+    pthread_mutex_destroy(&l->lock);
+    free(l->queue);
+    free(l->drained);
+    free(l);
+}
+
+int penchant_get_learning(struct penchant *p, struct penchant_learning *out,
+                          struct penchant_error *err)
+{
+    struct online_learner *l = p->learner;
+    (void)err;
+    *out = (struct penchant_learning){.loss = (double)NAN, .champion_loss = (double)NAN};
+    if (l) {
+        pthread_mutex_lock(&l->lock);
+        *out = l->told;
+        pthread_mutex_unlock(&l->lock);
+        delays_read(&l->to_network, &out->to_network);
+        out->on = true;
+    }
+    delays_read(&p->to_list, &out->to_list);
+    return PENCHANT_OK;
+}
