@@ -85,8 +85,8 @@ struct penchant_options {
     size_t state_mb;      /* bound on cached encoder states of users (default 256) */
     penchant_log_fn *log; /* NULL: silent */
     void *log_cookie;
-    bool learn; /* the model learns on from the events that come, see penchant_get_learning()
-                   (default false; nothing while the shop is read only) */
+    bool learn; /* the model learns on from events, see penchant_get_learning()
+                             (default false; nothing while the shop is read only) */
     uint64_t reserved[7];
 };
 
@@ -876,17 +876,17 @@ PENCHANT_API double penchant_delay_bound(size_t i);
  * then. docs/learning.md tells how it learns and when it takes everything back.
  */
 struct penchant_learning {
-    bool on;     /* the shop has a learner, */
-    bool active; /* and that has a model */
+    bool on;                                      /* the shop has a learner, */
+    bool active;                                  /* and that has a model */
     uint64_t events, displaced, unknown, dropped; /* learned as they came; left to later
                                                      steps; not of the model; too many */
     uint64_t steps, publications, rollbacks;
     /* In nats an event before it was learned from, falling averages on the same events: of
        the model that learns and of the one that was trained. NaN: none yet. */
     double loss, champion_loss;
-    double rate;                       /* of the next step */
-    double publish_seconds;            /* that the last publication took */
-    struct penchant_delays to_list;    /* from submission to being in the user's next list,
+    double rate;                    /* of the next step */
+    double publish_seconds;         /* that the last publication took */
+    struct penchant_delays to_list; /* from submission to being in the user's next list,
                                           counted without a learner too */
     struct penchant_delays to_network; /* from commit to a model in use that learned it */
 };
