@@ -206,6 +206,10 @@ struct penchant_request {
     double kappa;       /* how much more items are drawn that little is known of */
     double epsilon;     /* 0 to 1: how much of every slot's draw is uniform */
     uint64_t seed;      /* the same one draws the same again; 0: any */
+    /* The list that the shop shows by itself (docs/ab.md): it is logged, and what is answered
+       is only what the engine would have shown. Items that are known, each once. */
+    const char *const *shown;
+    size_t n_shown; /* 0: the shop shows what is answered; at most PENCHANT_MAX_K */
 };
 
 /* What an item may be worth to a shopper in the long run: docs/values.md. */
@@ -236,11 +240,19 @@ struct penchant_scored {
     const struct penchant_evidence *evidence; /* freed with the list */
 };
 
+/* Which arm of a running experiment a user is in. */
+struct penchant_assigned {
+    const char *experiment, *arm;
+    bool shop; /* the shop is to show its own list */
+};
+
 struct penchant_list {
     char recommendation_id[PENCHANT_RECOMMENDATION_ID + 1]; /* "" if not logged */
     size_t n;
     struct penchant_scored *items; /* best first, unless drawn */
     bool drawn; /* it was explored: with another draw it could have been another list */
+    size_t n_assigned;
+    struct penchant_assigned *assigned; /* by name of the experiment */
 };
 
 PENCHANT_API void penchant_request_default(struct penchant_request *r);
@@ -301,6 +313,9 @@ struct penchant_slate {
     bool open;              /* an event may still change it */
     size_t n;
     const struct penchant_shown *items;
+    bool
+        shop; /* the shop showed it by itself: `candidates` are what the engine would have
+                  shown */
     /* How it was drawn; else only zeros. */
     bool drawn;
     double share, temperature, kappa, epsilon;
@@ -334,6 +349,100 @@ typedef int penchant_slate_fn(void *cookie, const struct penchant_slate *slate);
  */
 PENCHANT_API int penchant_read_slates(struct penchant *p, penchant_slate_fn *fn,
                                       void *cookie, struct penchant_error *err);
+/* ---- experiments -------------------------------------------------------------------- */
+
+/*
+ * Arms that users are assigned to by a hash of the experiment's name and their id: the same
+ * user is always in the same arm, and experiments are independent of each other. An arm may
+ * change what a request leaves open, or say that the shop shows its own list
+ * (docs/ab.md). Requests without a user are in no experiment.
+ */
+enum {
+    PENCHANT_MAX_EXPERIMENTS = 64,
+    PENCHANT_MAX_ARMS = 8,
+    PENCHANT_EXPERIMENT_NAME = 64 /* bytes of a name: [a-z0-9_.-] */
+};
+
+struct penchant_arm {
+    const char *name;
+    double share; /* of the users, above 0; those of all arms at most 1 */
+    bool shop;    /* the shop shows its own list */
+    /* What holds where the request leaves it open. */
+    const char *sources;                         /* NULL: nothing */
+    double explore, temperature, kappa, epsilon; /* NaN: nothing */
+};
+
+struct penchant_experiment {
+    const char *name;
+    bool running;
+    int64_t started_us, stopped_us; /* output only; 0: it has not stopped */
+    size_t n_arms;                  /* 2..PENCHANT_MAX_ARMS; the first is what the others
+                                       are compared with */
+    struct penchant_arm arm[PENCHANT_MAX_ARMS];
+};
+
+PENCHANT_API void penchant_arm_default(struct penchant_arm *arm);
+
+/* Starts an experiment, durable on return. PENCHANT_EINVALID also for a name that is
+   taken: what users were assigned to must not change under them. */
+PENCHANT_API int penchant_start_experiment(struct penchant *p,
+                                           const struct penchant_experiment *e,
+                                           struct penchant_error *err);
+
+/* Ends it: nobody is assigned any more. Its users and lists are still told. Stopping a
+   stopped one changes nothing. */
+PENCHANT_API int penchant_stop_experiment(struct penchant *p, const char *name,
+                                          struct penchant_error *err);
+
+/* Forgets it. */
+PENCHANT_API int penchant_delete_experiment(struct penchant *p, const char *name,
+                                            struct penchant_error *err);
+
+struct penchant_experiments {
+    size_t n;
+    const struct penchant_experiment *experiment; /* by name */
+};
+
+PENCHANT_API int penchant_get_experiments(struct penchant *p,
+                                          struct penchant_experiments **out,
+                                          struct penchant_error *err);
+PENCHANT_API void penchant_experiments_free(struct penchant_experiments *experiments);
+
+/* A figure that may be looked at at any time: the interval holds the truth at all times at
+   once with 95 %. NaN: too little is known yet. */
+struct penchant_always {
+    double value, low, high;
+    double p; /* of no difference, valid whenever it is looked at */
+};
+
+/* What became of an arm. */
+struct penchant_arm_result {
+    uint64_t users;                /* who were shown a list */
+    uint64_t lists, clicked;       /* clicked: with an item that was wanted */
+    struct penchant_always reward; /* a list, by the shop's rules */
+    struct penchant_always gain;   /* over the first arm, by list; NaN for that one */
+    /* Lists that the shop showed by itself: places whose item the engine would have shown
+       too, and the others; what a place earned. */
+    uint64_t agreed_places, other_places;
+    struct penchant_always agreed, others;
+    struct penchant_always agreed_gain; /* agreed over others */
+};
+
+struct penchant_experiment_result {
+    struct penchant_arm_result arm[PENCHANT_MAX_ARMS]; /* in the order of the arms */
+    uint64_t open;    /* lists whose outcome is not known yet, left out */
+    char answer[512]; /* what is known, in plain words */
+};
+
+/*
+ * What became of an experiment so far: of all lists that its users were given since it
+ * started and while it ran. Users whom the shop knows count: a list before a user's first
+ * event is nobody's. With several arms intervals of gain are wider, so that all of them
+ * hold at once. Reads the whole log of lists, as penchant_read_slates().
+ */
+PENCHANT_API int penchant_get_experiment_result(struct penchant *p, const char *name,
+                                                struct penchant_experiment_result *out,
+                                                struct penchant_error *err);
 
 /* ---- users -------------------------------------------------------------------------- */
 
@@ -856,6 +965,30 @@ struct penchant_ope {
     bool answered;    /* its doubt is "" */
     char answer[640]; /* what the data say, in plain words */
 };
+
+struct penchant_ope_options {
+    /* The target, as in struct penchant_request. Default: explore 0, the ranking. */
+    double explore, temperature, kappa, epsilon;
+    const char *placement; /* only lists of this one; NULL: of all */
+    int64_t since_us;      /* only lists from then on */
+    uint32_t draws;        /* resamples of the intervals, default 1,000 */
+    uint64_t seed;         /* of the resamples */
+    uint64_t reserved[4];
+};
+
+PENCHANT_API void penchant_ope_options_default(struct penchant_ope_options *o);
+
+/*
+ * What the shop's lists would have earned had they been drawn otherwise, from those that
+ * were drawn (`explore` above 0) and whose outcome is known; rewards are those of the
+ * shop's rules. Up to 2,097,152 places of lists. As penchant_read_slates() it reads the
+ * whole log, and the shop writes nothing meanwhile. PENCHANT_ENOTFOUND when no such list
+ * was shown.
+ */
+PENCHANT_API int penchant_evaluate_policy(struct penchant *p,
+                                          const struct penchant_ope_options *o,
+                                          struct penchant_ope *out,
+                                          struct penchant_error *err);
 
 /* ---- learning while it is open ------------------------------------------------------ */
 

@@ -18,6 +18,8 @@
  *   lists.c            what to show: want.c for whom, shortlist.c what of, draw.c by chance
  *   engine_config.c    what DIR/penchant.conf says
  *   feedback.c feedback_read.c engine_slates.c  what became of the lists
+ *   experiments.c      who is shown what; experiments_results.c what became of it
+ *   engine_ope.c       what other lists would have earned
  *   shop_segments.c    groups of shoppers, kept up; segment_summary.c what they are
  *   engine_train.c engine_evaluate.c  learning and judging, both from lessons.c; resume.c
  *
@@ -61,6 +63,7 @@ enum {
     ENGINE_PATH_MAX = 4096
 };
 
+struct experiments;    /* experiments.h */
 struct feedback;       /* feedback.h */
 struct snapshot;       /* snapshot.c */
 struct modalities;     /* modalities.h */
@@ -93,8 +96,9 @@ struct penchant {
     struct shop_content *content;  /* never NULL in an open shop */
     uint64_t vectors_version;      /* counts up when they change */
 
-    struct user_states *states; /* locks itself */
-    struct feedback *feedback;  /* the same; the writer writes */
+    struct user_states *states;      /* locks itself */
+    struct feedback *feedback;       /* the same; the writer writes */
+    struct experiments *experiments; /* the same */
 
     /* The model in use: engine_snapshot_* are its only users. */
     struct snapshot *snapshot; /* under snapshot_lock; NULL: no model */

@@ -50,7 +50,8 @@ static double fill_items(const struct penchant *p, const struct feedback_list *l
 static void fill_choice(const struct penchant *p, const struct store_choice *c,
                         struct penchant_slate *out, struct penchant_candidate *candidates)
 {
-    out->drawn = true;
+    out->drawn = c->share > 0;
+    out->shop = !out->drawn;
     out->share = c->share;
     out->temperature = c->temperature;
     out->kappa = c->kappa;

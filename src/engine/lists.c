@@ -11,7 +11,9 @@
 #include <sys/random.h>
 
 #include "behaviour/check.h"
+#include "engine/apprentice.h"
 #include "engine/draw.h"
+#include "engine/experiments.h"
 #include "engine/explain.h"
 #include "engine/shop_content.h"
 #include "engine/shortlist.h"
@@ -80,6 +82,8 @@ static int list_new(struct penchant_list **out, const struct penchant *p,
 
 void penchant_list_free(struct penchant_list *list)
 {
+    if (list)
+        free(list->assigned);
     free(list);
 }
 
@@ -102,6 +106,17 @@ static void make_id(char id[PENCHANT_RECOMMENDATION_ID + 1])
     id[PENCHANT_RECOMMENDATION_ID] = '\0';
 }
 
+/* Under a new id, which the list then has, unless it cannot be logged. */
+static void submit(struct penchant *p, struct penchant_list *list,
+                   struct store_slate slate)
+{
+    make_id(list->recommendation_id);
+    slate.id = list->recommendation_id;
+    slate.ts_us = engine_now(p);
+    if (!list->recommendation_id[0] || !engine_submit_slate(p, &slate))
+        list->recommendation_id[0] = 0;
+}
+
 /* What was shown to whom goes to the log; a read-only shop has none. */
 static int log_slate(struct penchant *p, struct penchant_list *list,
                      const struct topk_hit *hit, uint32_t user, const char *placement,
@@ -119,10 +134,7 @@ static int log_slate(struct penchant *p, struct penchant_list *list,
         return error_memory(err);
     for (size_t i = 0; i < list->n; i++)
         item[i] = hit[i].row;
-    make_id(list->recommendation_id);
-    const struct store_slate slate = {.id = list->recommendation_id,
-                                      .ts_us = engine_now(p),
-                                      .user = user,
+    const struct store_slate slate = {.user = user,
                                       .n = (uint32_t)list->n,
                                       .items = item,
                                       .model_version = version,
@@ -130,9 +142,27 @@ static int log_slate(struct penchant *p, struct penchant_list *list,
                                       .propensities =
                                           list->drawn ? drawn->propensity : NULL,
                                       .choice = list->drawn ? &drawn->choice : NULL};
-    if (!list->recommendation_id[0] || !engine_submit_slate(p, &slate))
-        list->recommendation_id[0] = 0;
+    submit(p, list, slate);
     free(item);
+    return PENCHANT_OK;
+}
+
+/* What the shop shows by itself goes to the log in place of ours. */
+static int log_shown(struct penchant *p, struct penchant_list *list,
+                     const struct topk_hit *hit, const struct penchant_request *r,
+                     uint32_t user, uint64_t version, struct penchant_error *err)
+{
+    struct apprentice a;
+    p->requests++;
+    const int status = apprentice_init(&a, p, r, hit, list->n, err);
+    if (status)
+        return status;
+    a.slate.user = user;
+    a.slate.model_version = version;
+    a.slate.placement = r->placement;
+    if (!p->read_only)
+        submit(p, list, a.slate);
+    apprentice_release(&a);
     return PENCHANT_OK;
 }
 
@@ -266,22 +296,23 @@ static int choose(struct penchant *p, const struct snapshot *s,
                    : list_new(out, p, hit, (size_t)n, why.evidence ? &why : NULL, err);
     pthread_rwlock_unlock(&p->lock);
     explanation_release(&why);
-    if (!rc)
-        rc =
-            log_slate(p, *out, hit, w->user, r->placement, s ? s->version : 0, draw, err);
+    const uint64_t version = s ? s->version : 0;
+    if (!rc && r->n_shown)
+        rc = log_shown(p, *out, hit, r, w->user, version, err);
+    else if (!rc)
+        rc = log_slate(p, *out, hit, w->user, r->placement, version, draw, err);
     evidence_sums_release(&sums);
     want_words_release(&words);
     free(hit);
     return rc;
 }
 
-int penchant_recommend(struct penchant *p, const struct penchant_request *r,
-                       struct penchant_list **out, struct penchant_error *err)
+static int recommend(struct penchant *p, const struct penchant_request *r,
+                     struct penchant_list **out, struct penchant_error *err)
 {
     uint32_t mask;
     struct want want;
     struct draw draw;
-    *out = NULL;
     int rc = check_request(r, &mask, err);
     if (!rc)
         rc = draw_init(&draw, p, r, err);
@@ -297,6 +328,22 @@ int penchant_recommend(struct penchant *p, const struct penchant_request *r,
     }
     engine_snapshot_release(p, s);
     return give(rc, out);
+}
+
+int penchant_recommend(struct penchant *p, const struct penchant_request *r,
+                       struct penchant_list **out, struct penchant_error *err)
+{
+    struct assignment a;
+    *out = NULL;
+    int rc = assignment_init(&a, p, r, err);
+    if (r->n_shown) /* ours is not shown: there is nothing to explore */
+        a.request.explore = 0;
+    if (!rc)
+        rc = recommend(p, &a.request, out, err);
+    if (!rc)
+        assignment_tell(&a, *out);
+    assignment_release(&a);
+    return rc;
 }
 
 /* ---- similar ---- */

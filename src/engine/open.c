@@ -13,6 +13,7 @@
 #include "engine/feedback.h"
 #include "engine/modalities.h"
 #include "engine/online_learner.h"
+#include "engine/experiments.h"
 #include "engine/shop_content.h"
 #include "engine/shop_segments.h"
 #include "model/encoder.h"
@@ -135,8 +136,9 @@ static struct penchant *new_shop(const struct penchant_options *o)
     p->dir = o->dir ? strdup(o->dir) : NULL;
     p->states = user_states_new(ENGINE_RECENT, p->state_bytes, free_encoder);
     p->content = shop_content_new();
+    p->experiments = experiments_new();
     if (event_types_init(&p->types) != 0 || !p->states || !p->content ||
-        (o->dir && !p->dir))
+        !p->experiments || (o->dir && !p->dir))
         penchant_close(&p);
     return p;
 }
@@ -244,6 +246,7 @@ void penchant_close(struct penchant **out)
     engine_segments_close(p);
     engine_snapshot_close(p);
     shop_content_free(p->content);
+    experiments_free(p->experiments);
     modalities_release(p->modalities);
     evidence_release(&p->evidence);
     catalog_release(&p->catalog);

@@ -4,6 +4,7 @@
 
 #include "behaviour/extra.h"
 #include "engine/engine.h"
+#include "engine/experiments.h"
 #include "engine/feedback.h"
 #include "engine/shop_segments.h"
 
@@ -195,6 +196,7 @@ static int replay_all(struct penchant *p, struct penchant_error *err)
         (status = ops->scan_types(p->store, replay_type, &r, err)) != PENCHANT_OK ||
         (status = ops->scan_items(p->store, replay_item, &r, err)) != PENCHANT_OK ||
         (status = engine_read_vectors(p, err)) != PENCHANT_OK ||
+        (status = experiments_read(p, err)) != PENCHANT_OK ||
         (status = replay_slates(&r)) != PENCHANT_OK ||
         (status = engine_replay_events(p, 0, err)) != PENCHANT_OK ||
         (status = ops->counts(p->store, &counts, err)) != PENCHANT_OK)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* penchant ope: what another policy would have earned, from a log with propensities. */
+/* penchant ope: what another policy would have earned, from a file or the shop's lists. */
 #include "cli/cli.h"
 #include "lab/lab.h"
 #include "lab/ope_report.h"
 #include "lab/ope_rows.h"
+#include "server/ope_json.h"
 
 static const char COMMAND[] = "ope";
 
 struct asked {
-    const char *log, *position;
+    const char *log, *position, *dir;
+    struct penchant_ope_options target; /* of the shop's own lists */
     struct ope_columns columns;
     struct ope_options how;
     bool json;
@@ -23,6 +25,16 @@ static int parse(struct asked *q, int argc, char **argv)
 {
     const char **number = q->columns.number, **text = q->columns.text;
     const struct cli_option options[] = {
+        {"dir", 'd', CLI_STRING, &q->dir, "DIR", NULL, 0, 0,
+         "a shop: from its own drawn lists, in place of --log"},
+        {"explore", 0, CLI_DOUBLE, &q->target.explore, "X", NULL, 0, 1,
+         "-d: the share of lists that the target draws; 0: it shows the ranking"},
+        {"temperature", 0, CLI_DOUBLE, &q->target.temperature, "X", NULL, 0, 1e9,
+         "-d: of the target's draws"},
+        {"kappa", 0, CLI_DOUBLE, &q->target.kappa, "X", NULL, 0, 1e9, "-d: the same"},
+        {"epsilon", 0, CLI_DOUBLE, &q->target.epsilon, "X", NULL, 0, 1, "-d: the same"},
+        {"placement", 0, CLI_STRING, &q->target.placement, "P", NULL, 0, 0,
+         "-d: only lists of this placement"},
         {"log", 0, CLI_STRING, &q->log, "F", NULL, 0, 0,
          "CSV with a header, plain, .gz or .zst; - for standard input"},
         TEXT("action", &text[OPE_ACTION], "column of what was chosen"),
@@ -65,6 +77,7 @@ static int parse(struct asked *q, int argc, char **argv)
     };
     const struct cli_spec spec = {
         COMMAND, "what another policy would have earned, from a log with propensities",
+        "With -d the log is the shop's own lists, as far as they were drawn.\n"
         "Without --slate a row is one choice; with it, rows of one slate are its slots.\n"
         "docs/ope.md tells what the estimators are and when to believe them.",
         options, sizeof(options) / sizeof(options[0])};
@@ -93,8 +106,10 @@ static int check(struct asked *q)
 {
     struct ope_columns *c = &q->columns;
     const bool slates = c->text[OPE_SLATE] != NULL;
-    if (!q->log)
-        return cli_fail(CLI_USAGE, COMMAND, "give --log");
+    if (!q->log == !q->dir)
+        return cli_fail(CLI_USAGE, COMMAND, "give --log or -d");
+    if (q->dir && (q->position || c->context || c->all || q->columns.number[OPE_QUALITY]))
+        return cli_fail(CLI_USAGE, COMMAND, "columns are of --log");
     if (slates && !q->position)
         return cli_fail(CLI_USAGE, COMMAND, "--slate takes --position too");
     if (slates && (c->text[OPE_GROUP] || c->number[OPE_GROUP_TARGET] || c->all ||
@@ -109,6 +124,20 @@ static int check(struct asked *q)
     else
         c->text[OPE_STRATUM] = q->position;
     return check_pairs(q);
+}
+
+/* The shop's own lists; the message is printed. */
+static int work_in_shop(struct asked *q, struct penchant_ope *out)
+{
+    struct penchant *shop = NULL;
+    struct penchant_error err = {0};
+    if (cli_open_shop(&shop, COMMAND, q->dir, CLI_OPEN_READ))
+        return CLI_FAILED;
+    q->target.draws = q->how.draws;
+    q->target.seed = q->how.seed;
+    const int status = penchant_evaluate_policy(shop, &q->target, out, &err);
+    penchant_close(&shop);
+    return status ? cli_fail_error(COMMAND, &err) : CLI_OK;
 }
 
 static int work(const struct asked *q, struct penchant_ope *out,
@@ -134,17 +163,22 @@ int cmd_ope(int argc, char **argv)
     struct penchant_ope found;
     struct penchant_error err = {0};
     struct buf out;
+    struct json_writer w;
     ope_options_default(&q.how);
+    penchant_ope_options_default(&q.target);
     int status = parse(&q, argc, argv);
     if (status != CLI_CONTINUE)
         return status;
     if ((status = check(&q)) != CLI_OK)
         return status;
-    if (work(&q, &found, &err))
+    if (q.dir && (status = work_in_shop(&q, &found)) != CLI_OK)
+        return status;
+    if (q.log && work(&q, &found, &err))
         return cli_fail_error(COMMAND, &err);
     buf_init(&out, 1 << 16);
+    json_init(&w, &out);
     if (q.json)
-        ope_report_json(&out, &found);
+        ope_json(&w, &found);
     else
         ope_report_text(&out, &found);
     status = cli_print(COMMAND, &out);

@@ -154,14 +154,13 @@ static int read_header(struct reading *g, struct reader *reader, char *delimiter
 
 /* ---- rows ----------------------------------------------------------------------- */
 
-static bool grow_array(void *array, size_t n, size_t size)
-{
-    void **at = array;
-    void *more = n > SIZE_MAX / size ? NULL : realloc(*at, n * size);
-    if (more)
-        *at = more;
-    return more != NULL;
-}
+#define GROW(ok, array, n)                                                               \
+    do {                                                                                 \
+        void *more = (ok) ? realloc((array), (n) * sizeof(*(array))) : NULL;             \
+        if (more)                                                                        \
+            (array) = more;                                                              \
+        (ok) = more != NULL;                                                             \
+    } while (0)
 
 static int grow(struct reading *g)
 {
@@ -170,17 +169,18 @@ static int grow(struct reading *g)
     if (r->n >= OPE_ROWS_MAX || cap * g->at.n_all > OPE_CELLS_MAX)
         return error_set(g->err, PENCHANT_ELIMIT, "%s: more rows than can be held",
                          g->path);
-    bool fits = grow_array(&r->line, cap, sizeof(*r->line));
-    for (int k = 0; fits && k < OPE_NUMBERS; k++)
+    bool fits = true;
+    GROW(fits, r->line, cap);
+    for (int k = 0; k < OPE_NUMBERS; k++)
         if (g->at.number[k] != NOWHERE)
-            fits = grow_array(&r->number[k], cap, sizeof(double));
-    for (int k = 0; fits && k < OPE_TEXTS; k++)
+            GROW(fits, r->number[k], cap);
+    for (int k = 0; k < OPE_TEXTS; k++)
         if (g->at.text[k] != NOWHERE)
-            fits = grow_array(&r->text[k], cap, sizeof(uint32_t));
-    if (fits && g->at.n_context)
-        fits = grow_array(&r->context, cap * g->at.n_context, sizeof(double));
-    if (fits && g->at.n_all)
-        fits = grow_array(&r->policy, cap * g->at.n_all, sizeof(double));
+            GROW(fits, r->text[k], cap);
+    if (g->at.n_context)
+        GROW(fits, r->context, cap * g->at.n_context);
+    if (g->at.n_all)
+        GROW(fits, r->policy, cap * g->at.n_all);
     if (!fits)
         return error_memory(g->err);
     g->cap = cap;

@@ -22,29 +22,34 @@ static int by_place(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* Rows of `size` bytes in the new order. */
-static bool permute(void *array, size_t size, const struct place *p, size_t n)
+/* A copy in the new order, in place of the array; NULL is left alone. */
+#define PERMUTE(ok, array, p, n)                                                         \
+    do {                                                                                 \
+        void *copy =                                                                     \
+            (ok) && (array) ? sorted((array), sizeof(*(array)), (p), (n)) : NULL;        \
+        (ok) = (ok) && (copy || !(array));                                               \
+        if (copy) {                                                                      \
+            free(array);                                                                 \
+            (array) = copy;                                                              \
+        }                                                                                \
+    } while (0)
+
+static void *sorted(const void *array, size_t size, const struct place *p, size_t n)
 {
-    char **at = array;
-    if (!*at)
-        return true;
-    char *sorted = malloc(n * size);
-    if (!sorted)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        memcpy(sorted + i * size, *at + p[i].row * size, size);
-    free(*at);
-    *at = sorted;
-    return true;
+    char *copy = malloc(n * size);
+    for (size_t i = 0; copy && i < n; i++)
+        memcpy(copy + i * size, (const char *)array + p[i].row * size, size);
+    return copy;
 }
 
 static bool permute_all(struct ope_rows *r, const struct place *p)
 {
-    bool ok = permute(&r->line, sizeof(*r->line), p, r->n);
-    for (int k = 0; ok && k < OPE_NUMBERS; k++)
-        ok = permute(&r->number[k], sizeof(double), p, r->n);
-    for (int k = 0; ok && k < OPE_TEXTS; k++)
-        ok = permute(&r->text[k], sizeof(uint32_t), p, r->n);
+    bool ok = true;
+    PERMUTE(ok, r->line, p, r->n);
+    for (int k = 0; k < OPE_NUMBERS; k++)
+        PERMUTE(ok, r->number[k], p, r->n);
+    for (int k = 0; k < OPE_TEXTS; k++)
+        PERMUTE(ok, r->text[k], p, r->n);
     return ok;
 }
 

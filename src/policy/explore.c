@@ -159,20 +159,41 @@ int explore_draw(const struct explore_options *o, const struct explore_candidate
     return PENCHANT_OK;
 }
 
-int explore_propensities(const struct explore_options *o,
-                         const struct explore_candidates *c, const uint32_t *slot,
-                         uint32_t k, double *p)
+/* The chances of all candidates to be the next slot. */
+static void tell_all(const struct walk *w, double *all)
+{
+    for (uint32_t i = 0; i < w->c->n; i++)
+        all[i] = is_left(w, i) ? w->drawn * drawn_propensity(w, i) +
+                                     (i == w->best ? 1 - w->drawn : 0)
+                               : 0;
+}
+
+int explore_distributions(const struct explore_options *o,
+                          const struct explore_candidates *c, const uint32_t *slot,
+                          uint32_t k, double *p, double *all)
 {
     struct walk w;
     if (begin(&w, o, c))
         return PENCHANT_ENOMEM;
     bool possible = true;
     for (uint32_t j = 0; j < k; j++) {
+        double *row = all ? all + (size_t)j * c->n : NULL;
+        for (uint32_t i = 0; row && !possible && i < c->n; i++)
+            row[i] = 0;
+        if (row && possible)
+            tell_all(&w, row);
         p[j] = possible ? take(&w, slot[j]) : 0;
         possible = p[j] > 0;
     }
     free(w.weight);
     return PENCHANT_OK;
+}
+
+int explore_propensities(const struct explore_options *o,
+                         const struct explore_candidates *c, const uint32_t *slot,
+                         uint32_t k, double *p)
+{
+    return explore_distributions(o, c, slot, k, p, NULL);
 }
 
 double explore_log_normaliser(const struct explore_options *o,

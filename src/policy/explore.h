@@ -62,6 +62,12 @@ int explore_propensities(const struct explore_options *o,
                          const struct explore_candidates *c, const uint32_t *slot,
                          uint32_t k, double *p);
 
+/* The same, and all[j * n + i], the chance that candidate i is in slot j given the slots
+   before it; all (k, n) may be NULL. Rows of slots past an impossible one are 0. */
+int explore_distributions(const struct explore_options *o,
+                          const struct explore_candidates *c, const uint32_t *slot,
+                          uint32_t k, double *p, double *all);
+
 /*
  * The logarithm of sum_i exp(logit_i) over all candidates: with it the first slot's
  * softmax of some of them can be told without the others. For a temperature of 0 it is

@@ -16,6 +16,21 @@ enum { SCORE_DIGITS = 9, MAX_EXCLUDE = 10000, MAX_SESSION = 1000 };
 /* Whole numbers up to here are the same in every JSON reader. */
 #define MAX_SEED (UINT64_C(1) << 53)
 
+/* The arms that the user is in. */
+static void assigned_json(struct json_writer *w, const struct penchant_list *list)
+{
+    json_key(w, "experiments");
+    json_begin_array(w);
+    for (size_t i = 0; i < list->n_assigned; i++) {
+        json_begin_object(w);
+        json_key_string(w, "experiment", list->assigned[i].experiment);
+        json_key_string(w, "arm", list->assigned[i].arm);
+        json_key_bool(w, "shop", list->assigned[i].shop);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
 static void answer_list(struct request *r, struct penchant_list *list)
 {
     struct json_writer w = request_json(r, 200);
@@ -35,6 +50,8 @@ static void answer_list(struct request *r, struct penchant_list *list)
         json_end_object(&w);
     }
     json_end_array(&w);
+    if (list->n_assigned)
+        assigned_json(&w, list);
     json_end_object(&w);
     penchant_list_free(list);
 }
@@ -152,7 +169,7 @@ static int parse_session(const json_t *json, struct penchant_event **out, size_t
 
 struct wish {
     struct penchant_request ask;
-    const char **exclude;
+    const char **exclude, **shown;
     struct penchant_event *events;
 };
 
@@ -169,6 +186,9 @@ static int wish_field(struct wish *wish, const char *key, const json_t *value,
     if (!strcmp(key, "exclude"))
         return parse_strings(value, key, "item ids", MAX_EXCLUDE, &wish->exclude,
                              &ask->n_exclude, err);
+    if (!strcmp(key, "shown"))
+        return parse_strings(value, key, "item ids", PENCHANT_MAX_K, &wish->shown,
+                             &ask->n_shown, err);
     if (!strcmp(key, "category"))
         return parse_string(value, key, &ask->category, err);
     if (!strcmp(key, "exclude_purchased"))
@@ -218,10 +238,12 @@ void route_recommend_post(struct request *r)
         request_failed(r, &err);
     } else {
         wish.ask.exclude = wish.exclude;
+        wish.ask.shown = wish.shown;
         wish.ask.events = wish.events;
         recommend(r, &wish.ask);
     }
     free(wish.exclude);
+    free(wish.shown);
     free(wish.events);
     json_decref(json);
 }

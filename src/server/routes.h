@@ -26,14 +26,17 @@ extern const size_t routes_n;
    the path knows in allow[64], "" when it is no path of ours. */
 const struct route *routes_find(const struct url *u, const char *method, char allow[64]);
 
-route_fn route_add_events;                                          /* events_route.c */
-route_fn route_recommend_get, route_recommend_post;                 /* lists_route.c */
-route_fn route_similar, route_popular;                              /* lists_route.c */
-route_fn route_slate;                                               /* slates_route.c */
-route_fn route_get_item, route_put_item, route_delete_item;         /* items_route.c */
-route_fn route_get_user, route_delete_user;                         /* users_route.c */
-route_fn route_interests, route_next;                               /* users_route.c */
-route_fn route_segments, route_segment, route_lookalike;            /* segments_route.c */
+route_fn route_add_events;                                  /* events_route.c */
+route_fn route_recommend_get, route_recommend_post;         /* lists_route.c */
+route_fn route_similar, route_popular;                      /* lists_route.c */
+route_fn route_slate;                                       /* slates_route.c */
+route_fn route_get_item, route_put_item, route_delete_item; /* items_route.c */
+route_fn route_get_user, route_delete_user;                 /* users_route.c */
+route_fn route_interests, route_next;                       /* users_route.c */
+route_fn route_segments, route_segment, route_lookalike;    /* segments_route.c */
+route_fn route_ope;                                         /* ope_route.c */
+route_fn route_experiments, route_post_experiment;          /* experiments_route.c */
+route_fn route_experiment, route_delete_experiment;         /* experiments_route.c */
 route_fn route_healthz, route_readyz, route_metrics, route_openapi; /* ops_route.c */
 
 /* Fills in the answer of a route of the events that were committed (events_route.c). */
