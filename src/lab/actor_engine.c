@@ -114,7 +114,7 @@ static bool make_learners(struct engine *e)
                                                .most_window = 2000,
                                                .regularisation = 15};
     const struct critic_online_options lasting = {.dim = SATURATION_LASTING,
-                                                  .gamma = .97,
+                                                  .gamma = .98,
                                                   .lambda = .5,
                                                   .least_window = 10000,
                                                   .most_window = 10000,

@@ -5,7 +5,7 @@
 #include "policy/slate.h"
 
 enum { PLACES_IN_DOUBT = 3 };
-static const double KAPPA = .3, TEMPERATURE = .01, EPSILON = .01, GAIN_RATE = .003;
+static const double KAPPA = .3, KAPPA_OF_ONE = 1, TEMPERATURE = .01, EPSILON = .01, GAIN_RATE = .003;
 /* Standard deviations that an effect must stand out by. */
 static const double BAR_SOON = 1, BAR_LASTING = 2;
 
@@ -76,7 +76,8 @@ static uint32_t draw(struct engine *e, uint32_t n, bool first, double *p)
 
 static double chance(const struct engine *e, uint32_t i)
 {
-    const double kappa = e->o.no_exploration ? 0 : KAPPA;
+    const double usual = e->picks_one ? KAPPA_OF_ONE : KAPPA;
+    const double kappa = e->o.no_exploration ? 0 : usual;
     return 1 / (1 + exp(-(e->judged[i].z + kappa * e->sd[i])));
 }
 
