@@ -29,17 +29,22 @@ static void likelihoods(const struct presence *a, const struct presence_list *l,
                         double *known, double *newcomer, uint32_t *clicks)
 {
     const double usual = (a->new_clicks + .5) / (a->new_shows + 5);
+    double none = 1;
     *known = *newcomer = 1;
     *clicks = 0;
     for (uint32_t j = 0; j < l->n; j++) {
         const bool click = l->reward[j] > 0;
+        const double p = usual * l->looked[j] + 1e-4;
         *known *= likelihood(fmin(l->chance[j], SURE) * l->looked[j] + 1e-4, click);
-        *newcomer *= likelihood(usual * l->looked[j] + 1e-4, click);
+        *newcomer *= likelihood(p, click);
+        none *= 1 - p;
         *clicks += click;
     }
-    /* A list made for other interests seldom pleases a newcomer. */
-    if (!*clicks)
-        *newcomer = fmax(*newcomer, NONE_OF_A_STRANGER);
+    /* A list made for other interests seldom pleases a newcomer: more of the likelihood is
+       on no click, and less on all others. */
+    if (none < NONE_OF_A_STRANGER)
+        *newcomer *= *clicks ? (1 - NONE_OF_A_STRANGER) / (1 - none)
+                             : NONE_OF_A_STRANGER / none;
 }
 
 /* A spell that ended tells how long such spells are and where they begin. */
