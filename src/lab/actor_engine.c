@@ -115,7 +115,7 @@ static bool make_learners(struct engine *e)
                                                .regularisation = 15};
     const struct critic_online_options lasting = {.dim = SATURATION_LASTING,
                                                   .gamma = .98,
-                                                  .lambda = .5,
+                                                  .lambda = .9,
                                                   .least_window = 10000,
                                                   .most_window = 10000,
                                                   .regularisation = 1};

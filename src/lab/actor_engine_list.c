@@ -4,8 +4,9 @@
 #include "lab/actor_engine.h"
 #include "policy/slate.h"
 
-enum { PLACES_IN_DOUBT = 3 };
-static const double KAPPA = .3, KAPPA_OF_ONE = 1, TEMPERATURE = .01, EPSILON = .01, GAIN_RATE = .003;
+enum { PLACES_IN_DOUBT = 3, LEAST_ENDS = 5 };
+static const double KAPPA = .3, KAPPA_OF_ONE = 1, TEMPERATURE = .01, EPSILON = .01,
+                    GAIN_RATE = .003;
 /* Standard deviations that an effect must stand out by. */
 static const double BAR_SOON = 1, BAR_LASTING = 2;
 
@@ -15,6 +16,15 @@ static double worth(const struct engine *e, uint32_t group)
     const double all =
         (e->reward_sum[SATURATION_GROUPS] + 1) / (e->reward_n[SATURATION_GROUPS] + 1);
     return (e->reward_sum[group] + 5 * all) / (e->reward_n[group] + 5);
+}
+
+/* Features that only grow have values once some sessions have been seen to end. */
+static double lasting_effect(const struct engine *e, const uint32_t *at, const double *a,
+                             uint32_t n)
+{
+    if (e->lasting.ends < LEAST_ENDS)
+        return 0;
+    return e->lasting.o.gamma * critic_online_effect(&e->lasting, at, a, n, BAR_LASTING);
 }
 
 /* What one more click on a group changes in what follows, given that c of its clicks are
@@ -30,8 +40,7 @@ static double effect_of_click(const struct engine *e, uint32_t group, uint32_t c
     const double unit[] = {SATURATION_GROUP_UNIT, SATURATION_UNIT};
     return e->soon.o.gamma *
                critic_online_effect(&e->soon, counts, one_more, 1, BAR_SOON) +
-           e->lasting.o.gamma *
-               critic_online_effect(&e->lasting, lasting, unit, 2, BAR_LASTING);
+           lasting_effect(e, lasting, unit, 2);
 }
 
 /* And none. */
@@ -41,7 +50,7 @@ static double effect_of_null(const struct engine *e)
     const double a[] = {SATURATION_UNIT};
     if (e->o.no_values || e->o.no_null)
         return 0;
-    return e->lasting.o.gamma * critic_online_effect(&e->lasting, at, a, 1, BAR_LASTING);
+    return lasting_effect(e, at, a, 1);
 }
 
 /* Lists where many clicks would have been seen together by now, had they been possible. */

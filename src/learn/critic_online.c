@@ -51,7 +51,7 @@ static void add_outer(double *m, uint32_t d, const double *u, const double *v)
             for (uint32_t j = 0; j < d; j++)
                 vm[j] += v[i] * row[j];
     }
-    if (fabs(s) < 1e-3) /* the step would make A singular */
+    if (fabs(s) < 1e-3) /* the step would bring A near to singular */
         return;
     for (uint32_t i = 0; i < d; i++) {
         const double a = mu[i] / s;
@@ -106,6 +106,7 @@ void critic_online_step(struct critic_online *c, double *trace, const double *ph
         c->w[i] = sum;
     }
     c->steps++;
+    c->ends += !next;
 }
 
 double critic_online_effect(const struct critic_online *c, const uint32_t *at,

@@ -33,11 +33,11 @@ struct critic_online_options {
 
 struct critic_online {
     struct critic_online_options o;
-    double *inverse; /* (dim, dim) A^-1 */
-    double *b, *w;   /* (dim) */
-    double *spread;  /* (dim, dim) (reg I + sum phi phi')^-1 */
-    double noise;    /* variance of a temporal difference */
-    uint64_t steps;
+    double *inverse;      /* (dim, dim) A^-1 */
+    double *b, *w;        /* (dim) */
+    double *spread;       /* (dim, dim) (reg I + sum phi phi')^-1 */
+    double noise;         /* variance of a temporal difference */
+    uint64_t steps, ends; /* ends: steps that were the last of a session */
 };
 
 int critic_online_init(struct critic_online *c, const struct critic_online_options *o);
