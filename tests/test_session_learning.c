@@ -153,6 +153,9 @@ static void test_presence__who_is_away_is_told_from_who_is_not_pleased(void **st
     assert_true(a.goes[6][0] / (a.goes[6][0] + a.goes[6][1]) > .4);
     assert_true(a.goes[2][0] / (a.goes[2][0] + a.goes[2][1]) < .02);
     assert_near(a.stays[0] / (a.stays[0] + a.stays[1]), .75, .12);
+    /* Not less for more, though more was never seen. */
+    assert_true(presence_goes(&a, 9) >= presence_goes(&a, 6));
+    assert_true(presence_goes(&a, 100) == presence_goes(&a, 9));
     /* No click after saturation teaches nothing; elsewhere it does. */
     bore(&a, &u);
     list(&a, &u, .8, 1, 0, 6, &changed);
@@ -203,17 +206,15 @@ static void test_saturation__counts_the_recent_clicks_of_each_group(void **state
     assert_int_equal(count[1], 2);
     assert_int_equal(count[2], 1);
     assert_int_equal(count[3], 1);
-    saturation_soon(&s, &w, soon);
+    saturation_soon(&s, &w, .25, soon);
     assert_near(soon[saturation_at_count(1)], 3, 0);
     assert_near(soon[saturation_at_count(2)], 1, 0);
     assert_near(soon[saturation_at_count(3)], 0, 0);
-    assert_near(soon[SATURATION_AT_OWN], 0, 0); /* the last one had clicks */
-    saturation_slate(&s, NULL, 0);              /* the first slate is now too long ago */
+    assert_near(soon[SATURATION_AT_AWAY], .25, 0);
+    saturation_slate(&s, NULL, 0); /* the first slate is now too long ago */
     saturation_counts(&s, &w, count);
     assert_int_equal(count[1], 1);
     assert_int_equal(count[2], 0);
-    saturation_soon(&s, &w, soon);
-    assert_near(soon[SATURATION_AT_OWN], 1, 0);
     saturation_lasting(&s, lasting);
     assert_near(lasting[saturation_at_group(1)], 3 * SATURATION_GROUP_UNIT, 1e-12);
     assert_near(lasting[SATURATION_AT_NULLS], 2 * SATURATION_UNIT, 1e-12);

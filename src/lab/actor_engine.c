@@ -253,7 +253,7 @@ static void remember_list(struct engine *e, struct engine_user *u, struct engine
     o->user = u->number;
     o->k = k;
     o->last = u->last;
-    saturation_soon(&u->had, &e->window, o->soon);
+    saturation_soon(&u->had, &e->window, u->presence.away, o->soon);
     saturation_lasting(&u->had, o->lasting);
     for (uint32_t j = 0; j < k; j++) {
         slot[j] = e->judged[item[j]];

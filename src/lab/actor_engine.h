@@ -139,8 +139,9 @@ struct engine {
     struct presence presence;
     double expected_multi, seen_multi; /* lists with several clicks */
     double null_lists, lists_seen;
-    bool picks_one;    /* the present list is for one click at most */
-    double usual_gain; /* of the best of a list, EWMA */
+    bool picks_one;      /* the present list is for one click at most */
+    double usual_reward; /* of a list that is looked at, EWMA */
+    double usual_gain;   /* of the best of a list, EWMA */
     struct critic_online soon, lasting;
     struct saturation_window window;
     /* people, requests */

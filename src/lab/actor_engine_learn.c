@@ -3,6 +3,7 @@
 
 #include "lab/actor_engine.h"
 
+static const double REWARD_RATE = .01;
 static const double SLOW_KEEP = .9995, LATE_KEEP = .97, SHOWN_KEEP = .98;
 static const double ARM_SD = .15;
 
@@ -178,24 +179,29 @@ static void learn_rewards(struct engine *e, const struct engine_open *o,
         }
 }
 
-/* The session moves on, and the critic sees the step. */
-static void learn_value(struct engine *e, struct engine_user *u,
-                        const struct engine_open *o, const float *reward, bool done,
-                        bool learns)
+/* The session moves on; returns what the list earned. */
+static double move_on(const struct engine_open *o, const float *reward,
+                      struct engine_user *u)
 {
     uint8_t clicked[ACTOR_MOST_SLATE];
     uint32_t n = 0;
-    double total = 0, soon[SATURATION_SOON], lasting[SATURATION_LASTING];
+    double total = 0;
     for (uint32_t j = 0; j < o->k; j++)
         if (reward[j] > 0) {
             clicked[n++] = o->slot[j].group;
             total += (double)reward[j];
         }
     saturation_slate(&u->had, clicked, n);
-    saturation_soon(&u->had, &e->window, soon);
+    return total;
+}
+
+/* The critics see the step. */
+static void learn_value(struct engine *e, struct engine_user *u,
+                        const struct engine_open *o, double total, bool done)
+{
+    double soon[SATURATION_SOON], lasting[SATURATION_LASTING];
+    saturation_soon(&u->had, &e->window, u->presence.away, soon);
     saturation_lasting(&u->had, lasting);
-    if (!learns)
-        return;
     critic_online_step(&e->soon, u->soon_trace, o->soon, total, done ? NULL : soon);
     critic_online_step(&e->lasting, u->lasting_trace, o->lasting, total,
                        done ? NULL : lasting);
@@ -221,14 +227,17 @@ void engine_learn(struct engine *e, struct engine_user *u, const struct engine_o
 {
     const bool learns = !e->o.frozen_after || e->lists <= e->o.frozen_after;
     const uint32_t before = most_had(e, u);
-    learn_value(e, u, o, reward, done, learns && ours);
+    const double total = move_on(o, reward, u);
     bool changed = false;
     const double here = looked_at(e, u, o, reward, before, learns, &changed);
+    if (learns && ours)
+        learn_value(e, u, o, total, done);
     if (learns) {
         learn_taste(e, u, o, reward, changed ? 1 : here);
         for (uint32_t j = 0; j < o->k; j++)
             learn_slot(e, o, &o->slot[j], reward[j] > 0, here);
         learn_looking(e, o, reward, here);
+        e->usual_reward += REWARD_RATE * here * (total - e->usual_reward);
         learn_rewards(e, o, reward);
     }
     for (uint32_t j = 0; j < o->k; j++)

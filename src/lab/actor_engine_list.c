@@ -8,7 +8,7 @@ enum { PLACES_IN_DOUBT = 3, LEAST_ENDS = 5 };
 static const double KAPPA = .3, KAPPA_OF_ONE = 1, TEMPERATURE = .01, EPSILON = .01,
                     GAIN_RATE = .003;
 /* Standard deviations that an effect must stand out by. */
-static const double BAR_SOON = 1, BAR_LASTING = 2;
+static const double BAR_COUNT = 2, BAR_LASTING = 2;
 
 /* Of an item's click: what it brings itself. */
 static double worth(const struct engine *e, uint32_t group)
@@ -28,18 +28,21 @@ static double lasting_effect(const struct engine *e, const uint32_t *at, const d
 }
 
 /* What one more click on a group changes in what follows, given that c of its clicks are
-   recent. */
-static double effect_of_click(const struct engine *e, uint32_t group, uint32_t c)
+   recent, and `most` of any group. */
+static double effect_of_click(const struct engine *e, uint32_t group, uint32_t c,
+                              uint32_t most)
 {
     if (e->o.no_values)
         return 0;
-    const uint32_t counts[] = {saturation_at_count(c + 1),
-                               saturation_at_count(c ? c : 1)};
-    const double one_more[] = {1, -1};
+    const uint32_t count = saturation_at_count(c + 1);
+    const uint32_t now = c > most ? c : most, then = c + 1 > most ? c + 1 : most;
+    const double one = 1;
+    const double goes =
+        presence_goes(&e->presence, then) - presence_goes(&e->presence, now);
     const uint32_t lasting[] = {saturation_at_group(group), SATURATION_AT_CLICKS};
     const double unit[] = {SATURATION_GROUP_UNIT, SATURATION_UNIT};
-    return e->soon.o.gamma *
-               critic_online_effect(&e->soon, counts, one_more, 1, BAR_SOON) +
+    return e->soon.o.gamma * critic_online_effect(&e->soon, &count, &one, 1, BAR_COUNT) -
+           goes * presence_spell(&e->presence) * e->usual_reward +
            lasting_effect(e, lasting, unit, 2);
 }
 
@@ -103,7 +106,8 @@ static void gains_of_one(struct engine *e, uint32_t n, uint32_t k, double *v, do
     double sum = 0;
     for (uint32_t i = 0; i < n; i++) {
         v[i] = chance(e, i);
-        q[i] = worth(e, e->judged[i].group) + effect_of_click(e, e->judged[i].group, 0);
+        q[i] =
+            worth(e, e->judged[i].group) + effect_of_click(e, e->judged[i].group, 0, 0);
         sum += v[i];
     }
     double null = 1 - sum / n * k;
@@ -144,7 +148,7 @@ static void list_of_one(struct engine *e, uint32_t n, uint32_t k, uint32_t *item
 /* What one more click on each group is worth, given the chances of how many clicks it
    will have had: by[g][c]. */
 struct kinds {
-    uint32_t count[SATURATION_GROUPS];
+    uint32_t count[SATURATION_GROUPS], most;
     double by[SATURATION_GROUPS][ACTOR_MOST_SLATE + 1]; /* of c clicks in this list */
     double effect[SATURATION_GROUPS];
     uint32_t n[SATURATION_GROUPS]; /* places taken */
@@ -155,7 +159,7 @@ static void expect(const struct engine *e, struct kinds *k, uint32_t g)
     k->effect[g] = 0;
     for (uint32_t c = 0; c <= k->n[g]; c++)
         if (k->by[g][c] > 1e-9)
-            k->effect[g] += k->by[g][c] * effect_of_click(e, g, k->count[g] + c);
+            k->effect[g] += k->by[g][c] * effect_of_click(e, g, k->count[g] + c, k->most);
 }
 
 static void take_place(struct kinds *k, uint32_t g, double p)
@@ -175,6 +179,8 @@ static void list_of_many(struct engine *e, const struct engine_user *u, uint32_t
     struct kinds kinds = {0};
     uint32_t left = n;
     saturation_counts(&u->had, &e->window, kinds.count);
+    for (uint32_t g = 0; g < SATURATION_GROUPS; g++)
+        kinds.most = kinds.count[g] > kinds.most ? kinds.count[g] : kinds.most;
     for (uint32_t g = 0; g < SATURATION_GROUPS; g++) {
         kinds.by[g][0] = 1;
         expect(e, &kinds, g);

@@ -43,8 +43,8 @@ static void likelihoods(const struct presence *a, const struct presence_list *l,
     /* A list made for other interests seldom pleases a newcomer: more of the likelihood is
        on no click, and less on all others. */
     if (none < NONE_OF_A_STRANGER)
-        *newcomer *= *clicks ? (1 - NONE_OF_A_STRANGER) / (1 - none)
-                             : NONE_OF_A_STRANGER / none;
+        *newcomer *=
+            *clicks ? (1 - NONE_OF_A_STRANGER) / (1 - none) : NONE_OF_A_STRANGER / none;
 }
 
 /* A spell that ended tells how long such spells are and where they begin. */
@@ -68,11 +68,23 @@ static uint32_t level(uint32_t saturation)
     return saturation < PRESENCE_LEVELS ? saturation : PRESENCE_LEVELS - 1;
 }
 
+double presence_goes(const struct presence *a, uint32_t saturation)
+{
+    double most = 0;
+    for (uint32_t i = 0; i <= level(saturation); i++)
+        most = fmax(most, a->goes[i][0] / (a->goes[i][0] + a->goes[i][1]));
+    return most;
+}
+
+double presence_spell(const struct presence *a)
+{
+    return (a->stays[0] + a->stays[1]) / a->stays[1];
+}
+
 /* Beliefs before the next list. */
 static void move_on(const struct presence *a, struct presence_user *u, uint32_t after)
 {
-    const double *from = a->goes[level(after)];
-    const double goes = from[0] / (from[0] + from[1]);
+    const double goes = presence_goes(a, after);
     const double stays = a->stays[0] / (a->stays[0] + a->stays[1]);
     const double changes = u->lists > KNOWN ? a->changes / a->lists : 0;
     const double looking = 1 - u->away - u->changed;

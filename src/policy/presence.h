@@ -57,4 +57,8 @@ void presence_init(struct presence *a);
 double presence_observe(struct presence *a, struct presence_user *u,
                         const struct presence_list *l, bool learns, bool *changed);
 
+/* The chance that whoever is that saturated goes away; never less than for less. */
+double presence_goes(const struct presence *a, uint32_t saturation);
+double presence_spell(const struct presence *a); /* lists, on average */
+
 #endif

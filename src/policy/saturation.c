@@ -20,7 +20,6 @@ void saturation_slate(struct saturation *s, const uint8_t *clicked, uint32_t n)
 {
     s->steps++;
     s->clicks += n;
-    s->streak = n ? 0 : s->streak + 1;
     s->nulls += !n;
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t g = clicked[i] % SATURATION_GROUPS;
@@ -42,7 +41,7 @@ void saturation_counts(const struct saturation *s, const struct saturation_windo
 uint32_t saturation_at_count(uint32_t count)
 {
     const uint32_t c = count < SATURATION_COUNTS ? count : SATURATION_COUNTS;
-    return SATURATION_AT_OWN + SATURATION_STREAK + c - 1;
+    return SATURATION_AT_AWAY + c;
 }
 
 uint32_t saturation_at_group(uint32_t group)
@@ -59,15 +58,12 @@ static void common(const struct saturation *s, double *phi)
 }
 
 void saturation_soon(const struct saturation *s, const struct saturation_window *w,
-                     double phi[SATURATION_SOON])
+                     double away, double phi[SATURATION_SOON])
 {
     uint32_t count[SATURATION_GROUPS];
     memset(phi, 0, SATURATION_SOON * sizeof(*phi));
     common(s, phi);
-    if (s->streak) {
-        const uint32_t k = s->streak < SATURATION_STREAK ? s->streak : SATURATION_STREAK;
-        phi[SATURATION_AT_OWN + k - 1] = 1;
-    }
+    phi[SATURATION_AT_AWAY] = away;
     saturation_counts(s, w, count);
     for (uint32_t g = 0; g < SATURATION_GROUPS; g++)
         for (uint32_t c = 1; c <= count[g] && c <= SATURATION_COUNTS; c++)

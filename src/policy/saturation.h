@@ -5,12 +5,13 @@
  * a kind does to what follows. Kinds are groups of alike items. Both have 1 and the steps,
  * slates without a click and clicks so far (/ 50), and
  *
- *   soon:    how many slates in a row were without a click (one feature a length), and how
- *            many groups have at least c of the recent clicks (one feature a count c: any
- *            shape of saturation, thresholds too);
+ *   soon:    the chance that the user is away from the next list (policy/presence.h), and
+ *            how many groups have at least c of the recent clicks (one feature a count c:
+ *            any shape of saturation, thresholds too);
  *   lasting: clicks so far by group (/ 10).
  *
- * So a click on a group with c recent ones changes soon's value by w[c + 1] and lasting's by
+ * So a click on a group with c recent ones changes soon's value by w[c + 1], and by w[away] for the
+ * chance that they go away for it; it changes lasting's by
  * w[g] / 10 + w[clicks] / 50. They are apart since the first is learned from few steps and
  * changes with the policy, and the second needs many.
  *
@@ -25,8 +26,7 @@ enum {
     SATURATION_GROUPS = 24,
     SATURATION_RECENT = 20, /* clicks that are remembered */
     SATURATION_COUNTS = 10, /* counts of 1, 2, .., 10 and more */
-    SATURATION_STREAK = 6,
-    SATURATION_SOON = 4 + SATURATION_STREAK + SATURATION_COUNTS,
+    SATURATION_SOON = 5 + SATURATION_COUNTS,
     SATURATION_LASTING = 4 + SATURATION_GROUPS
 };
 
@@ -36,7 +36,7 @@ struct saturation_window {
 };
 
 struct saturation {
-    uint32_t steps, nulls, clicks, streak;
+    uint32_t steps, nulls, clicks;
     uint32_t n_recent;
     uint8_t group[SATURATION_RECENT]; /* oldest first */
     uint32_t at[SATURATION_RECENT];   /* the slate, from 1 */
@@ -51,7 +51,7 @@ void saturation_counts(const struct saturation *s, const struct saturation_windo
                        uint32_t count[SATURATION_GROUPS]);
 
 void saturation_soon(const struct saturation *s, const struct saturation_window *w,
-                     double phi[SATURATION_SOON]);
+                     double away, double phi[SATURATION_SOON]);
 void saturation_lasting(const struct saturation *s, double phi[SATURATION_LASTING]);
 
 /* Where they have what, for the effect of one more click. */
@@ -61,7 +61,8 @@ enum {
     SATURATION_AT_STEPS = 1,
     SATURATION_AT_NULLS = 2,
     SATURATION_AT_CLICKS = 3,
-    SATURATION_AT_OWN = 4 /* what is only in one of them begins here */
+    SATURATION_AT_AWAY = 4, /* in soon */
+    SATURATION_AT_OWN = 4   /* what is only in one of them begins here */
 };
 extern const double SATURATION_UNIT; /* of steps, nulls and clicks: 1 / 50 */
 extern const double SATURATION_GROUP_UNIT;
