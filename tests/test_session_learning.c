@@ -186,7 +186,7 @@ static void test_presence__a_change_is_called_and_once(void **state)
         at = changed ? i : at;
     }
     assert_int_equal(calls, 1);
-    assert_in_range(at, 0, 12);
+    assert_in_range(at, 0, 15);
     assert_int_equal(a.changes, 2);
 }
 

@@ -10,6 +10,26 @@ static const double MOST_AWAY = .98; /* nor that somebody is away */
 static const double NONE_OF_A_STRANGER = .85;
 static const double LISTS_A_CHANGE = 1000;
 
+/* Pooled adjacent violators (Ayer et al. 1955): what falls is put together. */
+static void find_hazard(struct presence *a)
+{
+    double away[PRESENCE_LEVELS], all[PRESENCE_LEVELS];
+    int size[PRESENCE_LEVELS], n = 0;
+    for (int i = 0; i < PRESENCE_LEVELS; i++) {
+        away[n] = a->goes[i][0];
+        all[n] = a->goes[i][0] + a->goes[i][1];
+        size[n++] = 1;
+        for (; n > 1 && away[n - 2] * all[n - 1] > away[n - 1] * all[n - 2]; n--) {
+            away[n - 2] += away[n - 1];
+            all[n - 2] += all[n - 1];
+            size[n - 2] += size[n - 1];
+        }
+    }
+    for (int b = 0, i = 0; b < n; b++)
+        for (int j = 0; j < size[b]; j++)
+            a->hazard[i++] = away[b] / all[b];
+}
+
 void presence_init(struct presence *a)
 {
     *a = (struct presence){.stays = {2, 2}, .changes = 1, .lists = LISTS_A_CHANGE};
@@ -17,6 +37,7 @@ void presence_init(struct presence *a)
         a->goes[i][0] = .1;
         a->goes[i][1] = 5;
     }
+    find_hazard(a);
 }
 
 static double likelihood(double p, bool click)
@@ -70,10 +91,7 @@ static uint32_t level(uint32_t saturation)
 
 double presence_goes(const struct presence *a, uint32_t saturation)
 {
-    double most = 0;
-    for (uint32_t i = 0; i <= level(saturation); i++)
-        most = fmax(most, a->goes[i][0] / (a->goes[i][0] + a->goes[i][1]));
-    return most;
+    return a->hazard[level(saturation)];
 }
 
 double presence_spell(const struct presence *a)
@@ -116,6 +134,7 @@ double presence_observe(struct presence *a, struct presence_user *u,
         a->lists++;
         if (clicks)
             learn_spell(a, u);
+        find_hazard(a);
     }
     *changed = u->changed > CALLED;
     if (*changed) {

@@ -26,6 +26,7 @@ enum { PRESENCE_LEVELS = 11, PRESENCE_NEWCOMER = 5 /* lists */ };
 /* Of everybody: soft counts. */
 struct presence {
     double goes[PRESENCE_LEVELS][2]; /* went away, kept looking; by saturation */
+    double hazard[PRESENCE_LEVELS];  /* their shares, made to rise with saturation */
     double stays[2];                 /* away: stayed, came back */
     double changes, lists;
     double new_clicks, new_shows; /* of newcomers */
