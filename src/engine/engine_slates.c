@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/timing.h"
 #include "engine/engine.h"
 #include "engine/feedback.h"
 
@@ -158,7 +159,7 @@ static int write_nothing(struct penchant *p, struct transaction *t, struct work 
 static int find_list(struct getting *g, struct penchant_error *err)
 {
     struct penchant *p = g->p;
-    const int64_t now_us = engine_now(p);
+    const int64_t now_us = timing_now_us();
     struct work group = {.write = write_nothing};
     if (feedback_find(p->feedback, g->id, now_us, g->list))
         return PENCHANT_OK;
@@ -268,7 +269,7 @@ static int tell(struct reading *r)
 {
     int status = PENCHANT_OK;
     while (status == PENCHANT_OK && !(r->more && feedback_has_room(r->feedback, r->n)) &&
-           feedback_oldest(r->feedback, engine_now(r->p), r->list)) {
+           feedback_oldest(r->feedback, timing_now_us(), r->list)) {
         status = with_row(r, r->list->seq, tell_row);
         feedback_drop_oldest(r->feedback);
     }

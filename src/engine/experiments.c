@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/timing.h"
 #include "base/hash.h"
 #include "base/rng.h"
 
@@ -179,11 +180,11 @@ static int next(struct penchant *p, const struct change *c,
         return error_memory(err);
     if (c->start) {
         e->running = true;
-        e->started_us = engine_now(p);
+        e->started_us = timing_now_us();
         e->stopped_us = 0;
     } else if (e->running) {
         e->running = false;
-        e->stopped_us = engine_now(p);
+        e->stopped_us = timing_now_us();
     }
     *out = e;
     return PENCHANT_OK;

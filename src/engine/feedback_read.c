@@ -2,8 +2,7 @@
 /* What the slots of a list have come to. */
 #include "engine/feedback_rows.h"
 
-/* Whether `window` has passed since the list. Without a clock times are small and no
-   window ever passes. */
+/* Whether `window` has passed since the list. */
 static bool passed(const struct shown *s, int64_t now_us, int64_t window_us)
 {
     return now_us > s->ts_us && now_us - s->ts_us >= window_us;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/timing.h"
 #include "behaviour/check.h"
 #include "engine/apprentice.h"
 #include "engine/draw.h"
@@ -106,13 +107,14 @@ static void make_id(char id[PENCHANT_RECOMMENDATION_ID + 1])
     id[PENCHANT_RECOMMENDATION_ID] = '\0';
 }
 
-/* Under a new id, which the list then has, unless it cannot be logged. */
+/* Under a new id, which the list then has, unless it cannot be logged; at the time of day
+   even where the log ends long before, as it is shown now. */
 static void submit(struct penchant *p, struct penchant_list *list,
                    struct store_slate slate)
 {
     make_id(list->recommendation_id);
     slate.id = list->recommendation_id;
-    slate.ts_us = engine_now(p);
+    slate.ts_us = timing_now_us();
     if (!list->recommendation_id[0] || !engine_submit_slate(p, &slate))
         list->recommendation_id[0] = 0;
 }

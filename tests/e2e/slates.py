@@ -141,6 +141,23 @@ def test_what_follows_is_joined_and_kept():
         same(exported(s)[-1], slate(s, a))
 
 
+def test_a_shop_whose_log_is_old_joins_from_the_first_list_on():
+    s = Shop()
+    log = os.path.join(s.dir, "old.csv")
+    with open(log, "w", encoding="utf-8") as f:
+        f.write("user_id,item_id,event,timestamp\n")
+        f.writelines(f"u{n % 5},i{n % 9},view,{1400000000 + n}\n" for n in range(60))
+    subprocess.run([PENCHANT, "import", "-d", s.dir, "--events", log, "-q"], check=True,
+                   stdout=subprocess.DEVNULL)
+    with s:
+        a, b = (s.get("/v1/recommend?user_id=u1&k=3") for _ in range(2))
+        same({i["outcome"] for i in slate(s, a)["items"]}, {None})
+        s.events(view("u1", a.ids[0], recommendation_id=a.json["recommendation_id"]))
+        same(slate(s, a)["items"][0]["outcome"], "view")
+        s.events(view("u1", b.ids[1]))
+        same(slate(s, b)["items"][1]["outcome"], "view")
+
+
 def test_reported_impressions_tell_what_was_looked_at():
     with Shop() as s:
         fill(s)
