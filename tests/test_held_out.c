@@ -125,6 +125,8 @@ static void read_shop(struct lessons *l, bool titles)
     struct penchant *p = NULL;
     char path[96];
     struct store *store = NULL;
+    struct rewards rewards;
+    rewards_default(&rewards);
     penchant_options_default(&o);
     o.dir = folder;
     o.store = "sqlite";
@@ -135,7 +137,7 @@ static void read_shop(struct lessons *l, bool titles)
     snprintf(path, sizeof path, "%s/shop.db", folder);
     const struct store_options so = {.path = path, .read_only = true};
     assert_int_equal(store_sqlite.open(&store, &so, &err), PENCHANT_OK);
-    assert_int_equal(lessons_read_to_weigh(l, store, &err), PENCHANT_OK);
+    assert_int_equal(lessons_read_to_weigh(l, store, &rewards, &err), PENCHANT_OK);
     store_sqlite.close(store);
     assert_int_equal(l->catalog.ids.n, ITEMS);
 }

@@ -18,10 +18,10 @@ struct log {
     struct value_rewards r;
 };
 
-static void log_begin(struct log *l, uint32_t items)
+static void log_begin_with(struct log *l, uint32_t items, const struct rewards *rewards)
 {
     struct names types = {0};
-    value_log_init(&l->v);
+    value_log_init(&l->v, rewards);
     history_builder_init(&l->builder);
     catalog_init(&l->c);
     assert_int_equal(event_types_init(&types), 0);
@@ -33,6 +33,11 @@ static void log_begin(struct log *l, uint32_t items)
         snprintf(id, sizeof id, "i%u", i);
         catalog_intern(&l->c, id);
     }
+}
+
+static void log_begin(struct log *l, uint32_t items)
+{
+    log_begin_with(l, items, NULL);
 }
 
 static void log_add(struct log *l, uint32_t user, uint32_t item, uint32_t type,
@@ -94,6 +99,24 @@ static void test_value_log__events_earn_for_their_objective(void **state)
     assert_near(0, earned(&l, 6, CRITIC_PURCHASE) + earned(&l, 6, CRITIC_ENGAGEMENT), 0);
     for (uint64_t e = 0; e < l.h.n; e++)
         assert_near(1, earned(&l, e, CRITIC_STAYING), 0);
+    log_release(&l);
+}
+
+static void test_value_log__a_shop_has_its_own_table(void **state)
+{
+    (void)state;
+    struct log l;
+    struct rewards rewards;
+    rewards_default(&rewards);
+    assert_int_equal(rewards_set(&rewards, "review", "3 purchase", NULL), 0);
+    assert_int_equal(rewards_set(&rewards, "view", "0.7 staying", NULL), 0);
+    log_begin_with(&l, 2, &rewards);
+    log_add(&l, 0, 0, EVENT_VIEW, 0, NAN);
+    log_add(&l, 0, 1, EVENT_REVIEW, 1, 5);
+    log_end(&l, 1);
+    assert_near(1.7, earned(&l, 0, CRITIC_STAYING), 1e-6);
+    assert_near(0, earned(&l, 0, CRITIC_ENGAGEMENT), 0);
+    assert_near(3, earned(&l, 1, CRITIC_PURCHASE), 1e-6);
     log_release(&l);
 }
 
@@ -351,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_value_log__events_earn_for_their_objective),
+        cmocka_unit_test(test_value_log__a_shop_has_its_own_table),
         cmocka_unit_test(test_value_log__visits_and_histories_end),
         cmocka_unit_test(test_value_log__dislikes_stand_beside_the_way),
         cmocka_unit_test(test_value_log__it_speaks_with_types_or_purchases),

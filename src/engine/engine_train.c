@@ -14,6 +14,7 @@
 
 #include "base/files.h"
 #include "base/timing.h"
+#include "engine/engine_config.h"
 #include "engine/lessons.h"
 #include "engine/resume.h"
 #include "engine/segments_train.h"
@@ -288,19 +289,25 @@ static int make_paths(struct training *t)
 /* Reads in one consistent view, whatever is written meanwhile. */
 static int read_shop(struct training *t)
 {
-    char path[ENGINE_PATH_MAX];
+    char path[ENGINE_PATH_MAX], conf[ENGINE_PATH_MAX];
     struct store *store = NULL;
+    struct engine_config config;
     const int n = snprintf(path, sizeof path, "%s/shop.db", t->o->dir);
-    if (n < 0 || n >= (int)sizeof path)
+    if (n < 0 || n >= (int)sizeof path ||
+        snprintf(conf, sizeof conf, "%s/penchant.conf", t->o->dir) >= (int)sizeof conf)
         return error_field(t->err, PENCHANT_EINVALID, 0, "dir",
                            "the folder's name is too long");
+    engine_config_default(&config);
+    int rc = engine_config_read(&config, conf, t->err);
+    if (rc)
+        return rc;
     const struct store_options so = {.path = path, .read_only = true};
-    int rc = store_sqlite.open(&store, &so, t->err);
+    rc = store_sqlite.open(&store, &so, t->err);
     if (rc)
         return rc;
     rc = store_sqlite.begin(store, t->err);
     if (!rc) {
-        rc = lessons_read_to_weigh(&t->lessons, store, t->err);
+        rc = lessons_read_to_weigh(&t->lessons, store, &config.rewards, t->err);
         store_sqlite.rollback(store);
     }
     store_sqlite.close(store);

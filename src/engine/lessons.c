@@ -235,15 +235,17 @@ static int read_log(struct reading *r, struct store *store)
     return ops->scan_events(store, 0, observe_event, r, r->err);
 }
 
-static int read_all(struct lessons *l, struct store *store, uint64_t last_seq, bool hides,
-                    struct penchant_error *err)
+static int read_all(struct lessons *l, struct store *store, uint64_t last_seq,
+                    const struct rewards *rewards, struct penchant_error *err)
 {
     struct penchant_error detail = {0};
-    struct reading r = {
-        .l = l, .last_seq = last_seq, .hides = hides, .err = err ? err : &detail};
+    struct reading r = {.l = l,
+                        .last_seq = last_seq,
+                        .hides = rewards != NULL,
+                        .err = err ? err : &detail};
     *l = (struct lessons){0};
     catalog_init(&l->catalog);
-    value_log_init(&l->values);
+    value_log_init(&l->values, rewards);
     history_builder_init(&r.builder);
     const int rc = read_log(&r, store);
     history_builder_release(&r.builder);
@@ -256,13 +258,13 @@ static int read_all(struct lessons *l, struct store *store, uint64_t last_seq, b
 int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
                  struct penchant_error *err)
 {
-    return read_all(l, store, last_seq, false, err);
+    return read_all(l, store, last_seq, NULL, err);
 }
 
 int lessons_read_to_weigh(struct lessons *l, struct store *store,
-                          struct penchant_error *err)
+                          const struct rewards *rewards, struct penchant_error *err)
 {
-    return read_all(l, store, UINT64_MAX, true, err);
+    return read_all(l, store, UINT64_MAX, rewards, err);
 }
 
 static int describe_items(struct lessons *l, const struct content_text *text,

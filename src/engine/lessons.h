@@ -53,9 +53,10 @@ int lessons_read(struct lessons *l, struct store *store, uint64_t last_seq,
                  struct penchant_error *err);
 
 /* The same, all of it, for weighing the evidence: where any item says something of itself,
-   it has observed nothing of the items that are new by learn/held_out.h. */
+   it has observed nothing of the items that are new by learn/held_out.h. What events earn
+   goes by the table. */
 int lessons_read_to_weigh(struct lessons *l, struct store *store,
-                          struct penchant_error *err);
+                          const struct rewards *rewards, struct penchant_error *err);
 
 void lessons_release(struct lessons *l);
 

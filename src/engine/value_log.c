@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-void value_log_init(struct value_log *v)
+void value_log_init(struct value_log *v, const struct rewards *rewards)
 {
     *v = (struct value_log){.n_paid = 0};
-    rewards_default(&v->rewards);
+    if (rewards)
+        v->rewards = *rewards;
+    else
+        rewards_default(&v->rewards);
     memset(v->rule, -1, sizeof v->rule);
 }
 

@@ -44,8 +44,8 @@ struct value_log {
     size_t n_dislikes, cap_dislikes;
 };
 
-/* Empty, with the default table. */
-void value_log_init(struct value_log *v);
+/* Empty, with this table; NULL: the default one. */
+void value_log_init(struct value_log *v, const struct rewards *rewards);
 void value_log_release(struct value_log *v);
 
 /* An event type of the shop. */

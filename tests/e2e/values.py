@@ -150,6 +150,17 @@ def test_what_cannot_be_learned_is_said():
         s.start()
         items = s.get("/v1/recommend?user_id=u1&explain=true").json["items"]
         assert all(list(item["value"]) == ["engagement", "staying"] for item in items), items
+        same(s.stop(), 0)
+        conf = pathlib.Path(s.dir) / "penchant.conf"
+        conf.write_text("[rewards]\nview = 0.2 purchase\n", encoding="utf-8")
+        told = train(s.dir, "--values", "on")["values"]
+        same((told["purchase"]["reason"], told["staying"]["reason"]), (None, None))
+        assert "earns nothing" in told["engagement"]["reason"], told
+        conf.write_text("[rewards]\n\nview = much\n", encoding="utf-8")
+        r = run("train", "-d", s.dir, "--quiet", expect=1)
+        assert "penchant.conf" in r.stderr and "3" in r.stderr and "view" in r.stderr, r.stderr
+        conf.unlink()
+        s.start()
 
 
 if __name__ == "__main__":
