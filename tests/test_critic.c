@@ -328,6 +328,10 @@ static void test_critic__what_is_learned_holds_for_other_users(void **state)
     assert_true(f->spearman > 0.6F);
     assert_true(f->rmse < 0.8F * f->mean_rmse && f->rmse < 0.8F * f->rate_rmse);
     assert_true(f->gain > 4 * f->gain_error);
+    double came = 0; /* of the users held out, and of nobody else */
+    for (size_t i = d.n_train; i < d.n; i++)
+        came += (double)d.at[i].after[CRITIC_PURCHASE];
+    assert_near(came / (double)(d.n - d.n_train), (double)f->mean_return, 1e-5);
     float v[CRITIC_OBJECTIVES];
     size_t buyer = d.n_train;
     while (d.at[buyer].user % 2 == 0)
