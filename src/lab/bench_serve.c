@@ -17,21 +17,11 @@
 #include "base/rng.h"
 #include "base/timing.h"
 #include "cli/cli.h"
-#include "lab/bench.h"
-#include "lab/http_load.h"
-#include "lab/temp_dir.h"
+#include "lab/bench_serve.h"
 #include "server/server.h"
 
 static const char COMMAND[] = "bench serve";
-enum { PATH_SIZE = TEMP_DIR_SIZE + 32, SHELF = 50, LEAP = 10, SEARCHES = 5 };
-
-struct serve_bench {
-    uint32_t items, users, history, connections, dim, blocks, threads;
-    double rate, seconds, train_seconds;
-    bool quiet;
-    uint32_t heard; /* sources that said something of some list */
-    char dir[TEMP_DIR_SIZE], shop[PATH_SIZE], log[PATH_SIZE], catalogue[PATH_SIZE];
-};
+enum { SHELF = SERVE_BENCH_SHELF, LEAP = 10, SEARCHES = 5 };
 
 /* Walks along shelves of SHELF items, so that the model has something to learn. */
 static int write_log(const struct serve_bench *b, struct penchant_error *err)
@@ -98,6 +88,7 @@ static int open_shop(const struct serve_bench *b, struct penchant **shop,
     struct penchant_options o;
     penchant_options_default(&o);
     o.dir = b->shop;
+    o.learn = b->learning;
     o.log = cli_log;
     o.log_cookie = &level;
     return penchant_open(shop, &o, err);
@@ -167,12 +158,6 @@ static int listen_to_sources(struct serve_bench *b, struct penchant_error *err)
 
 /* ---- the server, a process of its own ------------------------------------------ */
 
-struct other {
-    pid_t pid;
-    int hold; /* closing it asks the server to stop */
-    uint16_t port;
-};
-
 static int serve(const struct serve_bench *b, int tell, int hold)
 {
     static int level = PENCHANT_WARN;
@@ -200,8 +185,8 @@ static int serve(const struct serve_bench *b, int tell, int hold)
     return CLI_OK;
 }
 
-static int start(const struct serve_bench *b, struct other *other,
-                 struct penchant_error *err)
+int serve_bench_start(const struct serve_bench *b, struct serve_bench_server *other,
+                      struct penchant_error *err)
 {
     int tell[2], hold[2];
     if (pipe(tell))
@@ -227,7 +212,7 @@ static int start(const struct serve_bench *b, struct other *other,
                : error_set(err, PENCHANT_EIO, "the server did not start");
 }
 
-static void stop(struct other *other)
+void serve_bench_stop(struct serve_bench_server *other)
 {
     if (other->pid <= 0)
         return;
@@ -238,7 +223,7 @@ static void stop(struct other *other)
 
 /* ---- the load ------------------------------------------------------------------ */
 
-static void recommend_path(void *cookie, uint64_t i, char path[HTTP_PATH_MAX])
+void serve_bench_list(void *cookie, uint64_t i, char path[HTTP_PATH_MAX])
 {
     const struct serve_bench *b = cookie;
     const unsigned long long user = rng_mix(i) % b->users;
@@ -261,14 +246,14 @@ static void idle_path(void *cookie, uint64_t i, char path[HTTP_PATH_MAX])
 static int measure(struct serve_bench *b, struct http_load load[2],
                    struct penchant_error *err)
 {
-    struct other other = {0};
-    int status = start(b, &other, err);
+    struct serve_bench_server other = {0};
+    int status = serve_bench_start(b, &other, err);
     load[0] = (struct http_load){.port = other.port,
                                  .connections = b->connections,
                                  .rate = b->rate,
                                  .seconds = b->seconds,
                                  .skip_seconds = b->seconds / 5,
-                                 .path = recommend_path,
+                                 .path = serve_bench_list,
                                  .cookie = b};
     load[1] = load[0];
     load[1].connections = 1; /* as busy as each of the others */
@@ -276,7 +261,7 @@ static int measure(struct serve_bench *b, struct http_load load[2],
     load[1].path = idle_path;
     if (status == PENCHANT_OK)
         status = http_load_run(load, 2, err);
-    stop(&other);
+    serve_bench_stop(&other);
     return status;
 }
 
@@ -313,7 +298,9 @@ int bench_serve(int argc, char **argv)
                             .threads = 2,
                             .rate = 500,
                             .seconds = 20,
-                            .train_seconds = 15};
+                            .train_seconds = 15,
+                            .rounds = 3,
+                            .events = 500};
     struct http_load load[2] = {0};
     struct penchant_error err = {0};
     const char *csv = NULL;
@@ -330,6 +317,12 @@ int bench_serve(int argc, char **argv)
         {"dim", 0, CLI_U32, &b.dim, "N", NULL, 8, 1024, "width of the model"},
         {"blocks", 0, CLI_U32, &b.blocks, "N", NULL, 1, 16, "blocks"},
         {"threads", 0, CLI_U32, &b.threads, "N", NULL, 1, 64, "of the server"},
+        {"learn", 0, CLI_FLAG, &b.learn, NULL, NULL, 0, 0,
+         "with events too, and without and with a model that learns on"},
+        {"events", 0, CLI_DOUBLE, &b.events, "N", NULL, 1, 1e5,
+         "events a second, with --learn"},
+        {"rounds", 0, CLI_U32, &b.rounds, "N", NULL, 1, 100,
+         "of both in turn, with --learn"},
         CLI_JSON(&json),
         CLI_QUIET(&b.quiet),
         BENCH_CSV(&csv),
@@ -353,11 +346,15 @@ int bench_serve(int argc, char **argv)
         failed = make_shop(&b, &err);
     if (!failed)
         failed = listen_to_sources(&b, &err);
-    if (!failed)
+    if (!failed && b.learn)
+        failed = (status = serve_bench_learn(argc, argv, &b, json, csv, &err)) < 0;
+    else if (!failed)
         failed = measure(&b, load, &err);
     temp_dir_remove(b.dir);
-    status =
-        failed ? cli_fail_error(COMMAND, &err) : report(argc, argv, &b, load, json, csv);
+    if (failed)
+        status = cli_fail_error(COMMAND, &err);
+    else if (!b.learn)
+        status = report(argc, argv, &b, load, json, csv);
     free(load[0].ms);
     free(load[1].ms);
     return status;

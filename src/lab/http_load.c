@@ -59,12 +59,16 @@ static size_t answer_length(const char *answer)
 }
 
 /* One request and its answer; false unless it is a complete 200. */
-static bool ask(struct connection *c, const char *path)
+static bool ask(struct connection *c, const char *path, const char *body)
 {
-    char request[HTTP_PATH_MAX + 64];
+    char request[HTTP_PATH_MAX + HTTP_BODY_MAX + 128];
     size_t got = 0, whole = 0;
-    const int n = snprintf(request, sizeof(request),
-                           "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
+    const int n = body ? snprintf(request, sizeof(request),
+                                  "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                  "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                                  path, strlen(body), body)
+                       : snprintf(request, sizeof(request),
+                                  "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
     if (c->fd < 0 || send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n)
         return false;
     while (!whole || got < whole) {
@@ -92,13 +96,15 @@ static void *run_connection(void *arg)
     const double step_ns = 1e9 / load->rate;
     const uint64_t total = (uint64_t)(load->rate * load->seconds);
     const uint64_t skipped = (uint64_t)(load->rate * load->skip_seconds);
-    char path[HTTP_PATH_MAX];
+    char path[HTTP_PATH_MAX], body[HTTP_BODY_MAX];
     prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* else sleeps end up to 50 us late */
     for (uint64_t i = c->number; i < total; i += load->connections) {
         const int64_t intended = c->began_ns + (int64_t)((double)i * step_ns);
         load->path(load->cookie, i, path);
+        if (load->body)
+            load->body(load->cookie, i, body);
         wait_until(intended);
-        const bool answered = ask(c, path);
+        const bool answered = ask(c, path, load->body ? body : NULL);
         const int64_t late_ns = timing_steady_ns() - intended;
         if (!answered) {
             c->failed++;
