@@ -232,6 +232,91 @@ static void test_topk__100000_rows_equal_the_full_scan(void **state)
     }
 }
 
+/* Changes some rows a little, a lot, to another row, or to nothing; returns how many. */
+static uint32_t change_rows(struct fixture *f, enum kind kind, uint32_t *changed)
+{
+    const uint32_t n = f->n / 20 + 1;
+    for (uint32_t c = 0; c < n; c++) {
+        const uint32_t row = changed[c] = rng_below(&f->rng, f->n);
+        const uint32_t how = rng_below(&f->rng, 8), other = rng_below(&f->rng, f->n);
+        for (uint32_t i = 0; i < f->dim; i++) {
+            float *x = f->rows + (size_t)row * f->dim + i;
+            const float y = f->rows[(size_t)other * f->dim + i];
+            const float choice[8] = {*x * 1.01f,
+                                     *x + 0.01f * y,
+                                     nextafterf(*x, y),
+                                     y,
+                                     0,
+                                     y * 1e-20f,
+                                     kind == EXTREMES ? y : y * 50,
+                                     value_of(f, kind, row, i)};
+            *x = isfinite(choice[how]) ? choice[how] : y;
+        }
+    }
+    return n;
+}
+
+/* Updated again and again, until it is built anew. */
+static void updated_case(uint64_t seed, enum kind kind, uint32_t n, uint32_t dim)
+{
+    struct fixture f;
+    struct topk_index *index, *next;
+    uint32_t *changed = malloc((n / 20 + 1) * sizeof *changed);
+    fixture_init(&f, seed, n, dim);
+    fill_rows(&f, kind);
+    assert_non_null(changed);
+    cpu_limit((enum cpu_level)(seed % 4));
+    assert_int_equal(topk_index_new(&index, f.rows, n, dim, NULL), PENCHANT_OK);
+    for (uint32_t round = 0; round < 12; round++) {
+        const uint32_t n_changed = change_rows(&f, kind, changed);
+        cpu_limit((enum cpu_level)((seed + round) % 4));
+        assert_int_equal(
+            topk_index_update(&next, index, f.rows, changed, n_changed, NULL),
+            PENCHANT_OK);
+        topk_index_free(index); /* the new one owes it nothing */
+        index = next;
+        for (uint32_t q = 0; q < 8; q++) {
+            const uint32_t ks[] = {1, 20, 3, n, n + 5, 100};
+            fill_query(&f, q);
+            compare(&f, index, ks[(q + round) % 6], fill_skip(&f, rng_below(&f.rng, 4)));
+        }
+    }
+    topk_index_free(index);
+    fixture_release(&f);
+    free(changed);
+    cpu_limit(CPU_AVX512_ALL);
+}
+
+static void test_topk__an_updated_index_equals_the_full_scan(void **state)
+{
+    (void)state;
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        updated_case(kind, kind, 1, 5);
+        updated_case(kind + 20, kind, 130, 1 + (uint32_t)kind * 7);
+        updated_case(kind + 40, kind, 2500, 24);
+    }
+    updated_case(60, CLUSTERED, 300, 257);
+}
+
+static void test_topk__a_bad_update_is_refused_by_number(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct topk_index *index, *next;
+    struct penchant_error err = {0};
+    const uint32_t changed[] = {3, 77};
+    fixture_init(&f, 1, 200, 16);
+    fill_rows(&f, RANDOM);
+    assert_int_equal(topk_index_new(&index, f.rows, f.n, f.dim, NULL), PENCHANT_OK);
+    f.rows[77 * 16 + 5] = NAN;
+    assert_int_equal(topk_index_update(&next, index, f.rows, changed, 2, &err),
+                     PENCHANT_EINVALID);
+    assert_int_equal(err.index, 77);
+    assert_null(next);
+    topk_index_free(index);
+    fixture_release(&f);
+}
+
 static void test_topk__hits_are_the_definition(void **state)
 {
     (void)state;
@@ -368,6 +453,8 @@ int main(void)
         cmocka_unit_test(test_topk__every_count_of_rows_equals_the_full_scan),
         cmocka_unit_test(test_topk__larger_cases_equal_the_full_scan),
         cmocka_unit_test(test_topk__100000_rows_equal_the_full_scan),
+        cmocka_unit_test(test_topk__an_updated_index_equals_the_full_scan),
+        cmocka_unit_test(test_topk__a_bad_update_is_refused_by_number),
         cmocka_unit_test(test_topk__threads_share_an_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/online_learner.h"
 
+#include <errno.h>
 #include <math.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -36,19 +38,23 @@ struct waiting {
 struct online_learner {
     pthread_t thread;
     bool running;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
 
-    /* Under the lock. */
-    struct waiting *queue; /* (LEARNER_QUEUE) a ring */
-    uint32_t first, n;
-    bool stopping;
-    struct penchant_learning told; /* without the delays */
+    /*
+     * A ring with one writer and one reader and without a lock: a thread of low priority
+     * that held one could keep the writer waiting for as long as others keep it from
+     * running. `put` and `got` count up; the writer owns the places from `put` on.
+     */
+    struct waiting *queue; /* (LEARNER_QUEUE) */
+    _Atomic uint64_t put, got, dropped;
+    sem_t wake; /* a step's events are there, or it is to stop */
+    atomic_bool stopping;
+
+    pthread_mutex_t lock;          /* of what is told, */
+    struct penchant_learning told; /* without the delays; not the writer's */
 
     /* The thread's own. */
     struct snapshot *champion; /* NULL: there is no model */
     struct online *online;
-    struct waiting *drained; /* (LEARNER_QUEUE) */
     int64_t fresh_ns[ONLINE_FRESH];
     int64_t learned_ns[LEARNED];
     uint32_t n_learned; /* may pass LEARNED: those are not timed */
@@ -80,17 +86,18 @@ void online_learner_take(struct penchant *p, const struct event *e)
     if (!u || u->n_recent < 2 || u->recent[last] != e->item ||
         u->recent_us[last] != e->ts_us)
         return; /* it does not come last, and so tells nothing of what comes next */
-    pthread_mutex_lock(&l->lock);
-    if (l->stopping || l->n == LEARNER_QUEUE) {
-        l->told.dropped++;
-    } else {
-        struct waiting *w = &l->queue[(l->first + l->n++) % LEARNER_QUEUE];
-        copy_window(w, u);
-        w->since_ns = timing_steady_ns();
-        if (l->n == LEARNER_STEP_EVENTS)
-            pthread_cond_signal(&l->wake);
+    const uint64_t put = atomic_load_explicit(&l->put, memory_order_relaxed);
+    const uint64_t n = put - atomic_load_explicit(&l->got, memory_order_acquire);
+    if (n == LEARNER_QUEUE) {
+        atomic_fetch_add_explicit(&l->dropped, 1, memory_order_relaxed);
+        return;
     }
-    pthread_mutex_unlock(&l->lock);
+    struct waiting *w = &l->queue[put % LEARNER_QUEUE];
+    copy_window(w, u);
+    w->since_ns = timing_steady_ns();
+    atomic_store_explicit(&l->put, put + 1, memory_order_release);
+    if (n + 1 == LEARNER_STEP_EVENTS)
+        sem_post(&l->wake);
 }
 
 /* ---- windows --------------------------------------------------------------------- */
@@ -206,60 +213,58 @@ static bool meet_champion(struct penchant *p, struct online_learner *l)
 
 /* ---- steps ----------------------------------------------------------------------- */
 
+/* Sleeps until it is woken or so long has passed. False: the shop closes. */
+static bool sleep_for(struct online_learner *l, int64_t ns)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (until.tv_nsec + ns) / 1000000000;
+    until.tv_nsec = (until.tv_nsec + ns) % 1000000000;
+    while (sem_clockwait(&l->wake, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR)
+        ;
+    return !l->stopping;
+}
+
 static void rest(struct online_learner *l, int64_t ns)
 {
     const int64_t due =
         timing_steady_ns() + (ns < LONGEST_REST_NS ? ns : LONGEST_REST_NS);
-    const struct timespec until = {.tv_sec = due / 1000000000,
-                                   .tv_nsec = due % 1000000000};
-    pthread_mutex_lock(&l->lock);
-    while (!l->stopping && timing_steady_ns() < due)
-        pthread_cond_timedwait(&l->wake, &l->lock, &until);
-    pthread_mutex_unlock(&l->lock);
+    for (int64_t left = due - timing_steady_ns(); left > 0;
+         left = due - timing_steady_ns())
+        if (!sleep_for(l, left))
+            break;
+}
+
+static uint64_t queued(const struct online_learner *l)
+{
+    return l->put - l->got;
 }
 
 /* Waits until a step's events are there, or a while. False: the shop closes. */
 static bool wait_for_events(struct online_learner *l)
 {
-    const int64_t due = timing_steady_ns() + WAIT_NS;
-    const struct timespec until = {.tv_sec = due / 1000000000,
-                                   .tv_nsec = due % 1000000000};
-    pthread_mutex_lock(&l->lock);
-    while (!l->stopping && l->n < LEARNER_STEP_EVENTS && timing_steady_ns() < due)
-        pthread_cond_timedwait(&l->wake, &l->lock, &until);
-    const bool on = !l->stopping;
-    pthread_mutex_unlock(&l->lock);
-    return on;
+    return queued(l) >= LEARNER_STEP_EVENTS ? !l->stopping : sleep_for(l, WAIT_NS);
 }
 
-static uint32_t drain(struct online_learner *l)
-{
-    pthread_mutex_lock(&l->lock);
-    const uint32_t n = l->n;
-    for (uint32_t i = 0; i < n; i++)
-        l->drained[i] = l->queue[(l->first + i) % LEARNER_QUEUE];
-    l->first = (l->first + n) % LEARNER_QUEUE;
-    l->n = 0;
-    pthread_mutex_unlock(&l->lock);
-    return n;
-}
-
-static void feed(struct penchant *p, struct online_learner *l, uint32_t n)
+/* Empties the queue into what learns; without a model that is nothing. */
+static void drain(struct penchant *p, struct online_learner *l)
 {
     struct online_window window;
     uint64_t unknown = 0, displaced = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        bool full;
-        if (!make_window(p, l, &l->drained[i], &window) ||
-            !online_feed(l->online, &window, &full)) {
-            unknown++;
-            continue;
-        }
+    const uint64_t put = atomic_load_explicit(&l->put, memory_order_acquire);
+    for (uint64_t at = l->got; at < put; at++) {
+        const struct waiting *w = &l->queue[at % LEARNER_QUEUE];
+        bool full = false;
+        const bool known = l->online && make_window(p, l, w, &window) &&
+                           online_feed(l->online, &window, &full);
+        unknown += !known;
+        displaced += full;
         if (full)
             memmove(l->fresh_ns, l->fresh_ns + 1,
                     (ONLINE_FRESH - 1) * sizeof *l->fresh_ns);
-        displaced += full;
-        l->fresh_ns[online_waiting(l->online) - 1] = l->drained[i].since_ns;
+        if (known)
+            l->fresh_ns[online_waiting(l->online) - 1] = w->since_ns;
+        atomic_store_explicit(&l->got, at + 1, memory_order_release);
     }
     pthread_mutex_lock(&l->lock);
     l->told.unknown += unknown;
@@ -360,10 +365,10 @@ static void *learn_main(void *arg)
     struct online_learner *l = p->learner;
     setpriority(PRIO_PROCESS, (id_t)gettid(), PRIORITY); /* of this thread alone */
     while (wait_for_events(l)) {
-        const uint32_t n = drain(l);
-        if (!meet_champion(p, l))
+        const bool learns = meet_champion(p, l);
+        drain(p, l);
+        if (!learns)
             continue;
-        feed(p, l, n);
         if (step(p, l) == ONLINE_ROLLED_BACK)
             publish(p, l, true);
         else if (publication_due(l))
@@ -378,17 +383,12 @@ int online_learner_start(struct penchant *p, struct penchant_error *err)
     struct online_learner *l = calloc(1, sizeof *l);
     if (!l)
         return error_memory(err);
-    pthread_condattr_t steady;
-    pthread_condattr_init(&steady);
-    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->wake, &steady);
-    pthread_condattr_destroy(&steady);
+    sem_init(&l->wake, 0, 0);
     pthread_mutex_init(&l->lock, NULL);
     l->queue = malloc(LEARNER_QUEUE * sizeof *l->queue);
-    l->drained = malloc(LEARNER_QUEUE * sizeof *l->drained);
     l->told.loss = l->told.champion_loss = (double)NAN;
     p->learner = l;
-    if (!l->queue || !l->drained) {
+    if (!l->queue) {
         online_learner_free(p);
         return error_memory(err);
     }
@@ -404,10 +404,8 @@ void online_learner_stop(struct penchant *p)
     struct online_learner *l = p->learner;
     if (!l || !l->running)
         return;
-    pthread_mutex_lock(&l->lock);
     l->stopping = true;
-    pthread_cond_signal(&l->wake);
-    pthread_mutex_unlock(&l->lock);
+    sem_post(&l->wake);
     pthread_join(l->thread, NULL);
     l->running = false;
 }
@@ -418,10 +416,9 @@ void online_learner_free(struct penchant *p)
     if (!l)
         return;
     p->learner = NULL;
-    pthread_cond_destroy(&l->wake);
+    sem_destroy(&l->wake);
     pthread_mutex_destroy(&l->lock);
     free(l->queue);
-    free(l->drained);
     free(l);
 }
 
@@ -436,6 +433,7 @@ int penchant_get_learning(struct penchant *p, struct penchant_learning *out,
         *out = l->told;
         pthread_mutex_unlock(&l->lock);
         delays_read(&l->to_network, &out->to_network);
+        out->dropped = l->dropped;
         out->on = true;
     }
     delays_read(&p->to_list, &out->to_list);

@@ -6,7 +6,7 @@
  *
  *   take     the writer copies the user's newest events into a bounded queue; when that is
  *            full the event is dropped, and learned from at the next training. The writer
- *            waits for nothing but a lock that is held for the time of a copy.
+ *            takes no lock.
  *   step     when LEARNER_STEP_EVENTS wait, or some have waited a quarter of a second; then
  *            the thread rests, so that it uses at most LEARNER_SHARE of a core. What comes
  *            in faster goes to the replay.

@@ -187,13 +187,15 @@ static int change_vectors(struct snapshot *s, const struct snapshot *from,
     if (!s->item_vectors || !s->middle)
         return error_memory(err);
     memcpy(s->item_vectors, from->item_vectors, bytes);
-    for (uint32_t i = 0; !change->rolled_back && i < change->n; i++) {
+    const uint32_t n = change->rolled_back ? 0 : change->n; /* those are the champion's */
+    for (uint32_t i = 0; i < n; i++) {
         float *row = s->item_vectors + change->rows[i] * d;
         model_item_vector(s->model, change->rows[i], row);
         model_scale_scored(s->model, row);
     }
     interest_middle(s->item_vectors, s->n_items, s->dim, s->middle);
-    return topk_index_new(&s->index, s->item_vectors, s->n_items, s->dim, err);
+    return topk_index_update(&s->index, from->index, s->item_vectors, change->rows, n,
+                             err);
 }
 
 /* `from` is the snapshot that the vectors are taken from. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What topk_build.c makes and topk_search.c reads, and what both share; private to
- * src/retrieval.
+ * What topk_build.c makes, topk_update.c changes and topk_search.c reads, and what they
+ * share; private to src/retrieval.
  *
  * Rows are in clusters (cluster.h). A row is e = c + r with c the centre of its cluster.
  * The residual r is rotated (rotation.h), p = V r, and dimension i of p is coded in four
@@ -17,7 +17,7 @@
  * where _h is the first h dimensions and _t the rest, err_h >= |p_h - p'_h| and
  * tail_h >= |p_t| (Cauchy and Schwarz on each part). `skew` covers that V is only nearly
  * orthogonal (measured: the norm of V'V - 1) and the rounding of w in double; the
- * rounding of p in float is in err and tail (`rotated_error` in topk_build.c); the
+ * rounding of p in float is in err and tail (`rotated_error`); the
  * rounding of q.c and of the score itself, in double, is below `grain` * |q| * (2 |c| +
  * |r|). All these are rounded up by more than their own arithmetic can lose. Residuals
  * are taken in double and scaled by a power of two before they become floats, so neither
@@ -56,8 +56,10 @@ struct topk_index {
     uint32_t width;                     /* chunks * SCAN_CHUNK rounded up to 16 */
     uint32_t stages, stage_end[STAGES]; /* in chunks; the last is `chunks` */
     double skew, grain;
-    float *rotation; /* (dim, width) or NULL: none */
-    float *spread;   /* (width) in (0, 1] */
+    double rotated_error; /* of a rotated residual whose length is below 2 */
+    uint32_t updated;     /* rows that were changed since it was built */
+    float *rotation;      /* (dim, width) or NULL: none */
+    float *spread;        /* (width) in (0, 1] */
     uint32_t clusters, cells;
     float *centre;       /* (clusters, dim) */
     double *centre_norm; /* (clusters) */
