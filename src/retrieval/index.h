@@ -57,7 +57,7 @@ struct topk_index {
     uint32_t stages, stage_end[STAGES]; /* in chunks; the last is `chunks` */
     double skew, grain;
     double rotated_error; /* of a rotated residual whose length is below 2 */
-    uint32_t updated;     /* rows that were changed since it was built */
+    uint64_t updated;     /* changes of rows since it was built */
     float *rotation;      /* (dim, width) or NULL: none */
     float *spread;        /* (width) in (0, 1] */
     uint32_t clusters, cells;

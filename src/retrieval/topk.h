@@ -48,8 +48,8 @@ int topk_index_new(struct topk_index **out, const float *rows, uint32_t n, uint3
  * `changed` (n_changed) at most. Those are coded where they stand, by the centres and axes
  * of `from`, and the bounds of their cells grow as far as they must: exact like any other,
  * about 3 us a changed row and a copy of the codes instead of 20 us for every row (64
- * dimensions), but a little slower to search with every change. Once half as many rows as
- * there are have been changed it is built anew. `from` may be freed afterwards.
+ * dimensions), but a little slower to search with every change. After four changes a row
+ * on average it is built anew. `from` may be freed afterwards.
  */
 int topk_index_update(struct topk_index **out, const struct topk_index *from,
                       const float *rows, const uint32_t *changed, uint32_t n_changed,

@@ -2,7 +2,8 @@
 /* A copy of an index with some rows changed. */
 #include "retrieval/topk_code.h"
 
-#define FAR 2.0 /* radii of its cell */
+#define FAR   2.0 /* radii of its cell */
+#define OFTEN 4   /* changes of a row, on average, until all are coded anew */
 
 static void *copy(const void *from, size_t bytes)
 {
@@ -105,7 +106,7 @@ int topk_index_update(struct topk_index **out, const struct topk_index *from,
                       struct penchant_error *err)
 {
     *out = NULL;
-    if ((uint64_t)from->updated + n_changed > from->n / 2)
+    if (from->updated + n_changed > OFTEN * (uint64_t)from->n)
         return topk_index_new(out, rows, from->n, from->dim, err);
     for (uint32_t i = 0; i < n_changed; i++)
         if (!all_finite(rows + (size_t)changed[i] * from->dim, from->dim))
