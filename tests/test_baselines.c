@@ -12,7 +12,6 @@
 
 #include "base/rng.h"
 #include "lab/actor.h"
-#include "lab/shown.h"
 
 enum { ARMS = 3, D = 3 };
 
@@ -192,42 +191,6 @@ static void test_baselines__myopic_learns_numbers(void **state)
     ops->destroy(actor);
 }
 
-static void test_baselines__shown_lists_come_back_once_and_old_ones_not(void **state)
-{
-    static const float features[3][2] = {{1, 2}, {3, 4}, {5, 6}};
-    const struct actor_catalog catalog = {.n = 3, .dim = 2, .features = features[0]};
-    struct shown s = {0};
-    const float context[1] = {7};
-    const uint32_t item[2] = {2, 0};
-    (void)state;
-    for (uint64_t id = 1; id <= SHOWN_LISTS + 1; id++) {
-        const struct actor_request request = {
-            .id = id, .k = 2, .context = context, .n_context = 1};
-        shown_keep(&s, &catalog, &request, item);
-    }
-    assert_null(shown_take(&s, 1));
-    const struct shown_list *l = shown_take(&s, 2);
-    assert_non_null(l);
-    assert_int_equal(l->k, 2);
-    assert_int_equal(l->item[0], 2);
-    assert_true(l->context[0] == 7);
-    assert_true(l->features[0] == 5 && l->features[1] == 6 && l->features[2] == 1);
-    assert_null(shown_take(&s, 2));
-    shown_release(&s);
-}
-
-static void test_baselines__best_are_in_order_and_ties_by_number(void **state)
-{
-    double score[6] = {1, 3, 2, 3, -INFINITY, 0};
-    uint32_t item[4];
-    (void)state;
-    shown_best(score, 6, 4, item);
-    assert_int_equal(item[0], 1);
-    assert_int_equal(item[1], 3);
-    assert_int_equal(item[2], 2);
-    assert_int_equal(item[3], 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,8 +198,6 @@ int main(void)
         cmocka_unit_test(test_baselines__linucb_learns_features_of_candidates),
         cmocka_unit_test(test_baselines__myopic_learns_who_clicks_what),
         cmocka_unit_test(test_baselines__myopic_learns_numbers),
-        cmocka_unit_test(test_baselines__shown_lists_come_back_once_and_old_ones_not),
-        cmocka_unit_test(test_baselines__best_are_in_order_and_ties_by_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The world "organic": paired luck, misleading popularity, and where counting lands. */
-#include "loop_fixture.h"
+#include "play_fixture.h"
 #include "near.h"
 
 #include <stdlib.h>
@@ -10,14 +10,6 @@ static const struct world_ops *world(void)
     const struct world_ops *w = world_find("organic");
     assert_non_null(w);
     return w;
-}
-
-static double total(const struct loop *l)
-{
-    double sum = 0;
-    for (int i = 0; i < WORLD_MOST_PARTS; i++)
-        sum += l->reward[i];
-    return sum;
 }
 
 /* ---- somebody who shows what is viewed most ---- */
@@ -68,18 +60,9 @@ static const struct actor_ops popular = {
 static void test_world_organic__same_seed_same_bits(void **state)
 {
     (void)state;
-    struct loop a = {.world = world(),
-                     .actor = actor_find("bandit-counts"),
-                     .seed = 3,
-                     .episodes = 60};
-    struct loop b = a, c = a;
-    c.seed = 4;
-    loop_run(&a);
-    loop_run(&b);
-    loop_run(&c);
-    assert_true(a.trace == b.trace);
-    assert_true(a.trace != c.trace);
-    assert_true(a.events > 0 && a.shown[0] > 0);
+    play_check_seeds("organic", "bandit-counts", 60);
+    const struct play p = play("organic", "bandit-counts", 5, 60);
+    assert_true(p.events > 0 && p.part_turns[0] > 0);
 }
 
 /* The first ad of every user, shown by two who chose differently before: the same views led
@@ -148,16 +131,16 @@ static void test_world_organic__organic_popularity_misleads(void **state)
     (void)state;
     double at_random = 0, best = 0, misled = 0;
     for (uint64_t seed = 1; seed <= 6; seed++) {
-        struct loop r = {.world = world(), .random = true, .seed = seed, .episodes = 300};
-        struct loop o = {.world = world(), .seed = seed, .episodes = 300};
-        struct loop p = {
+        struct play r = {.world = world(), .random = true, .seed = seed, .episodes = 300};
+        struct play o = {.world = world(), .seed = seed, .episodes = 300};
+        struct play p = {
             .world = world(), .actor = &popular, .seed = seed, .episodes = 300};
-        loop_run(&r);
-        loop_run(&o);
-        loop_run(&p);
-        at_random += total(&r);
-        best += total(&o);
-        misled += total(&p);
+        play_run(&r);
+        play_run(&o);
+        play_run(&p);
+        at_random += r.reward;
+        best += o.reward;
+        misled += p.reward;
     }
     const double gap = (misled - at_random) / (best - at_random);
     assert_true(best > 2 * at_random);
@@ -170,20 +153,20 @@ static void test_world_organic__counting_clicks_reaches_the_known_share(void **s
     (void)state;
     double at_random = 0, best = 0, counts = 0;
     for (uint64_t seed = 1; seed <= 4; seed++) {
-        struct loop r = {.world = world(),
+        struct play r = {.world = world(),
                          .random = true,
                          .seed = seed,
                          .episodes = 1300,
                          .logged = 1000};
-        struct loop o = r, c = r;
+        struct play o = r, c = r;
         o.random = c.random = false;
         c.actor = actor_find("bandit-counts");
-        loop_run(&r);
-        loop_run(&o);
-        loop_run(&c);
-        at_random += total(&r);
-        best += total(&o);
-        counts += total(&c);
+        play_run(&r);
+        play_run(&o);
+        play_run(&c);
+        at_random += r.reward;
+        best += o.reward;
+        counts += c.reward;
     }
     const double gap = (counts - at_random) / (best - at_random);
     assert_true(gap > .4 && gap < .7);
@@ -195,18 +178,18 @@ static void test_world_organic__counting_clicks_learns_from_nothing(void **state
     (void)state;
     double at_random[2] = {0}, best[2] = {0}, counts[2] = {0};
     for (uint64_t seed = 1; seed <= 3; seed++) {
-        struct loop r = {
+        struct play r = {
             .world = world(), .random = true, .seed = seed, .episodes = 2000};
-        struct loop o = r, c = r;
+        struct play o = r, c = r;
         o.random = c.random = false;
         c.actor = actor_find("bandit-counts");
-        loop_run(&r);
-        loop_run(&o);
-        loop_run(&c);
+        play_run(&r);
+        play_run(&o);
+        play_run(&c);
         for (int p = 0; p < 2; p++) {
-            at_random[p] += r.reward[p];
-            best[p] += o.reward[p];
-            counts[p] += c.reward[p];
+            at_random[p] += r.part[p];
+            best[p] += o.part[p];
+            counts[p] += c.part[p];
         }
     }
     const double first = (counts[0] - at_random[0]) / (best[0] - at_random[0]);

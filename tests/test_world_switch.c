@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The world "switch": what changes at the 20th ad, and where user counts land around it. */
-#include "loop_fixture.h"
+#include "play_fixture.h"
 #include "near.h"
 
 enum { PARTS = 4, ADS = 150 };
@@ -15,28 +15,18 @@ static const struct world_ops *world(void)
 static void test_world_switch__same_seed_same_bits(void **state)
 {
     (void)state;
-    struct loop a = {.world = world(),
-                     .actor = actor_find("user-counts-decayed"),
-                     .seed = 3,
-                     .episodes = 30};
-    struct loop b = a, c = a;
-    c.seed = 4;
-    loop_run(&a);
-    loop_run(&b);
-    loop_run(&c);
-    assert_true(a.trace == b.trace);
-    assert_true(a.trace != c.trace);
+    play_check_seeds("switch", "user-counts-decayed", 30);
 }
 
 static void test_world_switch__parts_count_from_the_switch(void **state)
 {
     (void)state;
-    struct loop l = {.world = world(), .random = true, .seed = 1, .episodes = 50};
-    loop_run(&l);
-    assert_int_equal(l.shown[0], 50 * 20);
-    assert_int_equal(l.shown[1], 50 * 10);
-    assert_int_equal(l.shown[2], 50 * 20);
-    assert_int_equal(l.shown[3], 50 * (ADS - 50));
+    struct play l = {.world = world(), .random = true, .seed = 1, .episodes = 50};
+    play_run(&l);
+    assert_int_equal(l.part_turns[0], 50 * 20);
+    assert_int_equal(l.part_turns[1], 50 * 10);
+    assert_int_equal(l.part_turns[2], 50 * 20);
+    assert_int_equal(l.part_turns[3], 50 * (ADS - 50));
     assert_true(l.events > 50 * 20);
 }
 
@@ -110,20 +100,20 @@ static void test_world_switch__known_shares_of_the_oracle(void **state)
     double at_random[PARTS] = {0}, best[PARTS] = {0}, counts[PARTS] = {0};
     double plain[PARTS] = {0};
     for (uint64_t seed = 1; seed <= 3; seed++) {
-        struct loop r = {.world = world(), .random = true, .seed = seed, .episodes = 700};
-        struct loop o = r, c = r, p = r;
+        struct play r = {.world = world(), .random = true, .seed = seed, .episodes = 700};
+        struct play o = r, c = r, p = r;
         o.random = c.random = p.random = false;
         c.actor = actor_find("user-counts-decayed");
         p.actor = actor_find("user-counts");
-        loop_run(&r);
-        loop_run(&o);
-        loop_run(&c);
-        loop_run(&p);
+        play_run(&r);
+        play_run(&o);
+        play_run(&c);
+        play_run(&p);
         for (int i = 0; i < PARTS; i++) {
-            at_random[i] += r.reward[i];
-            best[i] += o.reward[i];
-            counts[i] += c.reward[i];
-            plain[i] += p.reward[i];
+            at_random[i] += r.part[i];
+            best[i] += o.part[i];
+            counts[i] += c.part[i];
+            plain[i] += p.part[i];
         }
     }
     const double want_random[PARTS] = {.51, .51, .51, .50};

@@ -51,7 +51,8 @@ struct actor_ops {
     void (*impression)(void *state, uint32_t user, const uint32_t *item,
                        const float *reward, uint32_t n);
     /* Fills item[k] with distinct items and p[k] with the chance that each had of its
-       place, given those before it; 1 where nothing was drawn. */
+       place, given those before it: 1 where nothing was drawn, NaN where the draw has no
+       chances in closed form (Thompson sampling). */
     void (*recommend)(void *state, const struct actor_request *r, uint32_t *item,
                       double *p);
     /* What the slate of request `id` earned, place by place; done: the session is over. */

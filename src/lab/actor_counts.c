@@ -113,7 +113,7 @@ static void counts_recommend(void *state, const struct actor_request *r, uint32_
     const uint32_t last = last_of(a, r->user);
     counts_score(a, last);
     slate_greedy(a->score, a->n, EPSILON, &a->rng, r->k, item, p);
-    slate_keep(&a->memory, r, item, last);
+    slate_keep(&a->memory, NULL, r, item, last);
 }
 
 static void add(struct counts_actor *a, uint32_t last, const uint32_t *item,
@@ -148,7 +148,7 @@ static void counts_feedback(void *state, uint64_t id, uint32_t user, const float
     const struct slate *s = slate_take(&a->memory, id, user);
     (void)done;
     if (s)
-        add(a, s->context, s->item, reward, k < s->k ? k : s->k);
+        add(a, s->note, s->item, reward, k < s->k ? k : s->k);
 }
 
 const struct actor_ops actor_counts = {

@@ -12,13 +12,14 @@
  *                         that keeps falling back to it is slower (measured)
  *   linear-ts-cap, linear-ts-forget-cap  the same, at most a fifth of a list of one group of
  *                         items (lab/feature_groups.h)
- *   linear-ucb            mean plus half a standard deviation, one posterior for everybody
+ *   linear-ucb            mean plus half a standard deviation, one posterior for everybody and
+ *                         all items (actor_linucb.c has one an item)
  *   linear-ucb-forget     the same, which forgets a thousandth with every list
  *
  * Thompson draws have no chances in closed form: p is NaN there.
  *
  * Memory: for d = 1 + numbers of an item + context, 16 d^2 bytes for each of SESSIONS users,
- * who share places by modulo, and 8 d for each place of SLATE_MEMORY lists.
+ * who share places by modulo, and what slate_tools.h keeps of the lists.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -55,7 +56,6 @@ struct linear_actor {
     struct session session[SESSIONS];
     struct linear_posterior everybody;
     struct slate_memory memory;
-    double *shown; /* (SLATE_MEMORY, ACTOR_MOST_SLATE, d) what lists were decided on */
     double *score; /* room for n_score */
     uint32_t n_score;
     double *scratch; /* (3, d) */
@@ -72,7 +72,7 @@ static void linear_actor_free(void *state)
         linear_release(&a->session[i].posterior);
     linear_release(&a->everybody);
     free(a->group);
-    free(a->shown);
+    slate_memory_release(&a->memory);
     free(a->score);
     free(a->scratch);
     free(a);
@@ -102,9 +102,8 @@ static bool size_up(struct linear_actor *a, const struct actor_request *r)
     a->dim = r->candidates ? r->candidate_dim : a->catalog.dim;
     a->n_context = r->n_context;
     const uint32_t d = 1 + a->dim + a->n_context;
-    a->shown = calloc((size_t)SLATE_MEMORY * ACTOR_MOST_SLATE * d, sizeof(double));
     a->scratch = calloc(3 * (size_t)d, sizeof(double));
-    bool fine = a->shown && a->scratch && linear_init(&a->everybody, d, lambda);
+    bool fine = a->scratch && linear_init(&a->everybody, d, lambda);
     for (uint32_t i = 0; fine && a->how.thompson && i < SESSIONS; i++)
         fine = linear_init(&a->session[i].posterior, d, lambda);
     if (fine) {
@@ -117,19 +116,13 @@ static bool size_up(struct linear_actor *a, const struct actor_request *r)
 /* Whether there are features, as many as with the first request; with room for scores. */
 static bool is_ready(struct linear_actor *a, const struct actor_request *r)
 {
-    const uint32_t n = r->candidates ? r->n_candidates : a->catalog.n;
-    const uint32_t dim = r->candidates ? r->candidate_dim : a->catalog.dim;
-    if (!r->candidates && !a->catalog.features)
+    uint32_t dim;
+    if (!slate_features(&a->catalog, r, 0, &dim))
         return false;
     if (!a->scratch && !size_up(a, r))
         return false;
-    if (n > a->n_score) {
-        double *more = realloc(a->score, n * sizeof(*more));
-        if (!more)
-            return false;
-        a->score = more;
-        a->n_score = n;
-    }
+    if (!slate_room(&a->score, &a->n_score, slate_choices(&a->catalog, r)))
+        return false;
     return a->d && r->n_context == a->n_context && dim == a->dim;
 }
 
@@ -161,15 +154,15 @@ static struct linear_posterior *posterior_of(struct linear_actor *a, uint32_t us
 
 /* ---- deciding --------------------------------------------------------------------- */
 
-static void describe(const struct linear_actor *a, const struct actor_request *r,
-                     uint32_t item, double *x)
+/* x = 1, an item's features, the moment's context. */
+static void describe(const struct linear_actor *a, const float *features,
+                     const float *context, double *x)
 {
-    const float *features = r->candidates ? r->candidates : a->catalog.features;
     x[0] = 1;
     for (uint32_t j = 0; j < a->dim; j++)
-        x[1 + j] = (double)features[(size_t)item * a->dim + j];
+        x[1 + j] = (double)features[j];
     for (uint32_t j = 0; j < a->n_context; j++)
-        x[1 + a->dim + j] = (double)r->context[j];
+        x[1 + a->dim + j] = (double)context[j];
 }
 
 static void find_scores(struct linear_actor *a, const struct actor_request *r, uint32_t n)
@@ -180,7 +173,8 @@ static void find_scores(struct linear_actor *a, const struct actor_request *r, u
         linear_draw(p, a->how.scale, &a->rng, theta);
     const double *weight = a->how.thompson ? theta : p->mean;
     for (uint32_t i = 0; i < n; i++) {
-        describe(a, r, i, x);
+        uint32_t dim;
+        describe(a, slate_features(&a->catalog, r, i, &dim), r->context, x);
         a->score[i] = a->how.thompson ? 0 : BONUS * linear_width(p, x, work);
         for (uint32_t j = 0; j < a->d; j++)
             a->score[i] += weight[j] * x[j];
@@ -191,7 +185,7 @@ static void linear_recommend(void *state, const struct actor_request *r, uint32_
                              double *p)
 {
     struct linear_actor *a = state;
-    const uint32_t n = r->candidates ? r->n_candidates : a->catalog.n;
+    const uint32_t n = slate_choices(&a->catalog, r);
     if (!is_ready(a, r)) {
         slate_random(n, &a->rng, r->k, item, p);
         return;
@@ -199,12 +193,9 @@ static void linear_recommend(void *state, const struct actor_request *r, uint32_
     find_scores(a, r, n);
     feature_groups_best(a->score, n, r->candidates ? NULL : a->group,
                         (r->k + CAP_SHARE - 1) / CAP_SHARE, r->k, item);
-    slate_keep(&a->memory, r, item, 0);
-    double *shown = a->shown + r->id % SLATE_MEMORY * ACTOR_MOST_SLATE * (size_t)a->d;
-    for (uint32_t i = 0; i < r->k; i++) {
-        describe(a, r, item[i], shown + (size_t)i * a->d);
+    slate_keep(&a->memory, &a->catalog, r, item, 0);
+    for (uint32_t i = 0; i < r->k; i++)
         p[i] = a->how.thompson ? NAN : 1;
-    }
 }
 
 /* ---- learning --------------------------------------------------------------------- */
@@ -218,10 +209,11 @@ static void linear_feedback(void *state, uint64_t id, uint32_t user, const float
     if (!shown || k > shown->k)
         return;
     struct linear_posterior *p = posterior_of(a, user);
-    const double *x = a->shown + id % SLATE_MEMORY * ACTOR_MOST_SLATE * (size_t)a->d;
+    double *x = a->scratch;
     if (a->how.forget < 1)
         linear_fade(p, a->how.forget);
-    for (uint32_t i = 0; i < k; i++, x += a->d) {
+    for (uint32_t i = 0; i < k; i++) {
+        describe(a, shown->features + (size_t)i * shown->dim, shown->context, x);
         linear_add(p, x, (double)reward[i]);
         if (a->how.thompson)
             linear_add(&a->everybody, x, (double)reward[i]);
@@ -259,7 +251,8 @@ LINEAR_ACTOR(actor_linear_ts_cap, "linear-ts-cap",
 LINEAR_ACTOR(actor_linear_ts_forget_cap, "linear-ts-forget-cap", "both",
              {FORGETS, .cap = true})
 LINEAR_ACTOR(actor_linear_ucb, "linear-ucb",
-             "linear bandit with a bonus, of all sessions", {.lambda = 1, .forget = 1})
+             "LinUCB, one ridge for all items on features and context, bonus .5",
+             {.lambda = 1, .forget = 1})
 LINEAR_ACTOR(actor_linear_ucb_forget, "linear-ucb-forget",
              "the same, forgets a thousandth with every list",
              {.lambda = 1, .forget = .999})

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "lab/luck.h"
-#include "lab/shown.h"
+#include "lab/slate_tools.h"
 
 enum { MOST_WEIGHTS = 1 << 22 };
 
@@ -22,7 +22,7 @@ static const double RATE = 0.1;
 
 struct myopic {
     struct actor_catalog catalog;
-    struct shown shown;
+    struct slate_memory memory;
     uint32_t rows, n_context; /* known from the first request on */
     double bias, bias_squares;
     float *weight;  /* (rows, 1 + n_context) */
@@ -43,7 +43,7 @@ static void *myopic_create(uint64_t seed, const struct actor_catalog *c)
 static void myopic_destroy(void *state)
 {
     struct myopic *m = state;
-    shown_release(&m->shown);
+    slate_memory_release(&m->memory);
     free(m->weight);
     free(m->squares);
     free(m->score);
@@ -54,16 +54,10 @@ static void myopic_destroy(void *state)
    request of another form than the first. */
 static bool prepare(struct myopic *m, const struct actor_request *r)
 {
-    const uint32_t n = shown_choices(&m->catalog, r);
-    if (n > m->scores) {
-        double *grown = realloc(m->score, n * sizeof(*grown));
-        if (!grown)
-            return false;
-        m->score = grown;
-        m->scores = n;
-    }
     uint32_t dim;
-    shown_features(&m->catalog, r, 0, &dim);
+    if (!slate_room(&m->score, &m->scores, slate_choices(&m->catalog, r)))
+        return false;
+    slate_features(&m->catalog, r, 0, &dim);
     if (m->weight) /* later requests are of the form of the first */
         return m->squares && m->rows == (dim ? dim : m->catalog.n) &&
                (!m->n_context || (r->context && r->n_context == m->n_context));
@@ -141,25 +135,24 @@ static void myopic_recommend(void *state, const struct actor_request *r, uint32_
     }
     if (!able)
         return;
-    const uint32_t n = shown_choices(&m->catalog, r);
+    const uint32_t n = slate_choices(&m->catalog, r);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t dim;
-        const float *f = shown_features(&m->catalog, r, i, &dim);
+        const float *f = slate_features(&m->catalog, r, i, &dim);
         m->score[i] = logit(m, i, f, r->context);
     }
-    shown_best(m->score, n, r->k, item);
-    shown_keep(&m->shown, &m->catalog, r, item);
+    slate_best(m->score, n, r->k, item);
+    slate_keep(&m->memory, &m->catalog, r, item, 0);
 }
 
 static void myopic_feedback(void *state, uint64_t id, uint32_t user, const float *reward,
                             uint32_t k, bool done)
 {
     struct myopic *m = state;
-    const struct shown_list *l = shown_take(&m->shown, id);
-    (void)user;
+    const struct slate *s = slate_take(&m->memory, id, user);
     (void)done;
-    for (uint32_t i = 0; l && i < l->k && i < k; i++)
-        learn(m, l->item[i], l->dim ? l->features + (size_t)i * l->dim : NULL, l->context,
+    for (uint32_t i = 0; s && i < s->k && i < k; i++)
+        learn(m, s->item[i], s->dim ? s->features + (size_t)i * s->dim : NULL, s->context,
               reward[i] > 0);
 }
 

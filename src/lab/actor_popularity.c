@@ -92,7 +92,7 @@ static void popularity_recommend(void *state, const struct actor_request *r,
             (a->of_item[2 * i] + prior * mean) / (a->of_item[2 * i + 1] + prior);
     const double epsilon = a->decays ? EPSILON : is_frozen(a) ? 0 : EPSILON_LEARNING;
     slate_greedy(a->score, a->n, epsilon, &a->rng, r->k, item, p);
-    slate_keep(&a->memory, r, item, 0);
+    slate_keep(&a->memory, NULL, r, item, 0);
 }
 
 static void bring_back(struct popularity_actor *a)

@@ -9,6 +9,8 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "lab/luck.h"
+#include "lab/slate_tools.h"
 
 /* Streams of the seed: the products, and from there on the steps of episodes. */
 enum { STREAM_PRODUCTS = 1, STREAM_STEPS = 2 };
@@ -170,11 +172,6 @@ uint32_t latent_shop_view(struct latent_shop *s, const double *omega, double u)
     return item;
 }
 
-static double sigmoid(double x)
-{
-    return 1.0 / (1.0 + exp(-x));
-}
-
 /* What a click hangs on; squash() keeps its order. */
 static double liking(const struct latent_shop *s, const double *omega, uint32_t item)
 {
@@ -185,29 +182,13 @@ static double liking(const struct latent_shop *s, const double *omega, uint32_t 
 double latent_shop_click(const struct latent_shop *s, const double *omega, uint32_t item)
 {
     const double x = liking(s, omega, item);
-    return sigmoid(5 * sigmoid(2 * sigmoid(0.3 * x) - 2) - 6);
+    return luck_logistic(5 * luck_logistic(2 * luck_logistic(0.3 * x) - 2) - 6);
 }
 
-void latent_shop_best(const struct latent_shop *s, const double *omega, uint32_t *item,
+void latent_shop_best(struct latent_shop *s, const double *omega, uint32_t *item,
                       uint32_t k)
 {
-    assert(k <= LATENT_SHOP_MOST_BEST && k <= s->o.products);
-    uint32_t n = 0;
-    double value[LATENT_SHOP_MOST_BEST];
-    for (uint32_t i = 0; i < s->o.products; i++) {
-        const double x = liking(s, omega, i);
-        uint32_t at = n;
-        while (at > 0 && value[at - 1] < x)
-            at--;
-        if (at >= k)
-            continue;
-        if (n < k)
-            n++;
-        for (uint32_t j = n - 1; j > at; j--) {
-            value[j] = value[j - 1];
-            item[j] = item[j - 1];
-        }
-        value[at] = x;
-        item[at] = i;
-    }
+    for (uint32_t i = 0; i < s->o.products; i++)
+        s->weight[i] = liking(s, omega, i);
+    slate_best(s->weight, s->o.products, k, item);
 }

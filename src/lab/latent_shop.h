@@ -24,7 +24,7 @@
 
 #include <stdint.h>
 
-enum { LATENT_SHOP_MOST_FACTORS = 16, LATENT_SHOP_MOST_BEST = 100 };
+enum { LATENT_SHOP_MOST_FACTORS = 16 };
 
 struct latent_shop_options {
     uint32_t products, factors, flips;
@@ -36,7 +36,7 @@ struct latent_shop {
     uint64_t seed;
     float *gamma, *beta; /* (P, K) */
     float *mu, *mu_ad;   /* (P) */
-    double *weight;      /* (P) scratch of one view */
+    double *weight;      /* (P) scratch */
 };
 
 /* The luck of one step: uniform in [0, 1) but for `normal`. */
@@ -64,8 +64,9 @@ uint32_t latent_shop_view(struct latent_shop *s, const double *omega, double u);
 
 double latent_shop_click(const struct latent_shop *s, const double *omega, uint32_t item);
 
-/* The k products that are clicked most, best first, ties to the smaller number. */
-void latent_shop_best(const struct latent_shop *s, const double *omega, uint32_t *item,
+/* The k products that are clicked most, best first, ties to the smaller number; k is at
+   most ACTOR_MOST_SLATE. */
+void latent_shop_best(struct latent_shop *s, const double *omega, uint32_t *item,
                       uint32_t k);
 
 #endif

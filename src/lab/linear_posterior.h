@@ -7,6 +7,9 @@
  * with forgetting as in D-LinUCB (Russac, Vernade, Cappe 2019), where the prior stays:
  * A <- g A + (1 - g) lambda I, b alike. Draws are of N(mean, scale^2 A^-1).
  *
+ * The engine's own is learn/posterior.h, which keeps the covariance, takes clicks as what they
+ * are and forgets up to the prior: what the baselines do here is what their papers say.
+ *
  * Memory: 16 d^2 + 24 d bytes. A value, whose arrays the caller frees with release().
  */
 #ifndef LAB_LINEAR_POSTERIOR_H

@@ -118,7 +118,8 @@ uint32_t simulation_turns(const struct simulation *s); /* of the longest episode
  * T90: how many steps after the switch the mean over users and seeds is back at 90 % of its
  * level before, which is the mean of the later half of the first part. Means run over
  * SIMULATE_SMOOTH steps, the first of which is the one that is named. SIMULATE_NEVER: it
- * does not come back within the episode; and where the world has no switch.
+ * does not come back within the episode. Of worlds that switch within an episode, and of more
+ * than one user, since of one it is the chance of a few turns.
  */
 bool simulation_has_switch(const struct simulation *s);
 double simulation_switch_turn(const struct simulation *s); /* the latest of any user */

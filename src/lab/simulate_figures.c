@@ -171,7 +171,8 @@ uint32_t simulation_turns(const struct simulation *s)
 
 bool simulation_has_switch(const struct simulation *s)
 {
-    return curve_length(s, 0, SINCE) > 0;
+    const struct simulate_options *o = &s->options;
+    return o->world->episodes > 1 && o->episodes > 1 && curve_length(s, 0, SINCE) > 0;
 }
 
 double simulation_switch_turn(const struct simulation *s)

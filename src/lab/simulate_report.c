@@ -134,12 +134,31 @@ void simulate_json(struct buf *out, const struct simulation *s)
 
 /* ---- text ------------------------------------------------------------------------ */
 
+/* What is not known, where the oracle earns nothing or as much as random lists, is left out. */
+static void text_shares(struct buf *out, const struct simulation *s, uint32_t policy,
+                        int part)
+{
+    const uint32_t oracle = find_policy(s, "oracle"), random = find_policy(s, "random");
+    if (oracle == NONE)
+        return;
+    const struct interval share =
+        simulation_between(s, policy, SIMULATE_NOTHING, oracle, part);
+    if (!isnan(share.mean))
+        buf_printf(out, "  %4.0f %% of the oracle", 100 * share.mean);
+    if (random == NONE)
+        return;
+    const struct interval gap = simulation_between(s, policy, random, oracle, part);
+    if (!isnan(gap.mean))
+        buf_printf(out, ", gap %5.2f", gap.mean);
+    if (!isnan(gap.low) && policy != random && policy != oracle)
+        buf_printf(out, " (%.2f..%.2f)", gap.low, gap.high);
+}
+
 static void text_figures(struct buf *out, const struct simulation *s, uint32_t policy,
                          int part)
 {
     const struct interval reward = simulation_reward(s, policy, part);
     const struct interval over = simulation_over_first(s, policy, part);
-    const uint32_t oracle = find_policy(s, "oracle"), random = find_policy(s, "random");
     buf_printf(out, "%10.4g", reward.mean);
     if (isnan(reward.low))
         buf_printf(out, " %10s", "");
@@ -151,15 +170,7 @@ static void text_figures(struct buf *out, const struct simulation *s, uint32_t p
         buf_printf(out, " %+10.4g %15s", over.mean, "");
     else
         buf_printf(out, " %+8.4g (%+.4g..%+.4g)", over.mean, over.low, over.high);
-    if (oracle != NONE)
-        buf_printf(out, "  %4.0f %% of the oracle",
-                   100 * reward.mean / simulation_reward(s, oracle, part).mean);
-    if (oracle == NONE || random == NONE)
-        return;
-    const struct interval gap = simulation_between(s, policy, random, oracle, part);
-    buf_printf(out, ", gap %5.2f", gap.mean);
-    if (!isnan(gap.low) && policy != random && policy != oracle)
-        buf_printf(out, " (%.2f..%.2f)", gap.low, gap.high);
+    text_shares(out, s, policy, part);
 }
 
 static void text_policy(struct buf *out, const struct simulation *s, uint32_t policy)

@@ -20,7 +20,7 @@ enum { WORLD_MOST_PARTS = 8 };
 struct world_turn {
     const struct actor_event *event; /* (n_events) the user's own doing, oldest first */
     uint32_t n_events;
-    bool over;                    /* no decision: the episode is over */
+    bool over;                    /* no decision: the episode is over, and stays so */
     struct actor_request request; /* without id */
     uint32_t part; /* of the report's parts: index into world_ops.parts, 0 without any */
 };

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "lab/luck.h"
+#include "lab/slate_tools.h"
 #include "lab/world.h"
 
 enum { ARMS = 10, NUMBERS = 5, PRODUCTS = NUMBERS * (NUMBERS + 1) / 2 };
@@ -153,15 +154,7 @@ static bool bandit_act(void *state, const uint32_t *item, uint32_t k, float *rew
 static void bandit_oracle(void *state, uint32_t *item, uint32_t k)
 {
     const struct bandit *w = state;
-    bool taken[ARMS] = {false};
-    for (uint32_t p = 0; p < k; p++) {
-        int best = -1;
-        for (int a = 0; a < ARMS; a++)
-            if (!taken[a] && (best < 0 || w->chance[a] > w->chance[best]))
-                best = a;
-        taken[best] = true;
-        item[p] = (uint32_t)best;
-    }
+    slate_best(w->chance, ARMS, k, item);
 }
 
 #define BANDIT(variable, title, says, make)                                              \

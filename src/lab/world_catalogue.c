@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "lab/luck.h"
+#include "lab/slate_tools.h"
 #include "lab/world.h"
 
 enum { PLACES = 60, KINDS = 4, FEATURES = 8, NUMBERS = 4, LISTS = 10, SLATE = 5 };
@@ -145,20 +146,10 @@ static bool catalogue_act(void *state, const uint32_t *item, uint32_t k, float *
 static void catalogue_oracle(void *state, uint32_t *item, uint32_t k)
 {
     const struct catalogue *w = state;
-    bool taken[PLACES] = {false};
-    for (uint32_t p = 0; p < k; p++) {
-        uint32_t best = PLACES;
-        double most = -1;
-        for (uint32_t i = 0; i < PLACES; i++) {
-            const double l = taken[i] ? -1 : liking(w, i);
-            if (l > most) {
-                most = l;
-                best = i;
-            }
-        }
-        taken[best] = true;
-        item[p] = best;
-    }
+    double chance[PLACES];
+    for (uint32_t i = 0; i < PLACES; i++)
+        chance[i] = liking(w, i);
+    slate_best(chance, PLACES, k, item);
 }
 
 const struct world_ops world_catalogue = {

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #include "lab/luck.h"
+#include "lab/slate_tools.h"
 #include "lab/world.h"
 
 enum { TOPICS = 20, TRASHY = 14, CANDIDATES = 10, SLATE = 3 };
@@ -162,15 +163,7 @@ static bool evolution_act(void *state, const uint32_t *item, uint32_t k, float *
 static void evolution_oracle(void *state, uint32_t *item, uint32_t k)
 {
     const struct evolution *w = state;
-    bool taken[CANDIDATES] = {false};
-    for (uint32_t p = 0; p < k; p++) {
-        int best = -1;
-        for (int i = 0; i < CANDIDATES; i++)
-            if (!taken[i] && (best < 0 || w->quality[i] > w->quality[best]))
-                best = i;
-        taken[best] = true;
-        item[p] = (uint32_t)best;
-    }
+    slate_best(w->quality, CANDIDATES, k, item);
 }
 
 const struct world_ops world_evolution = {

@@ -19,13 +19,13 @@
  * seed as its code draws new ones, and the list that a user is shown before the first step,
  * at random and without reward, is left out.
  *
- * Memory: 40 kB of items. Clicks are drawn from a hash of seed, user, step and item.
+ * Memory: 40 kB of items.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
+#include "lab/luck.h"
 #include "lab/world.h"
 
 /* All of the paper, but for USUAL_USERS. */
@@ -121,16 +121,8 @@ static void find_attraction(struct slates *s)
         double score = 0;
         for (uint32_t t = 0; t < TOPICS && !bored; t++)
             score += (double)s->item[i * TOPICS + t] * s->user[t];
-        s->attraction[i] = 1 / (1 + exp(-SLOPE * (score - OFFSET)));
+        s->attraction[i] = luck_logistic(SLOPE * (score - OFFSET));
     }
-}
-
-static double luck(const struct slates *s, uint32_t item)
-{
-    uint64_t x = rng_mix(s->seed ^ STREAM_CLICKS);
-    x = rng_mix(x ^ s->episode);
-    x = rng_mix(x ^ ((uint64_t)s->step << 32 | item));
-    return (double)(x >> 11) * 0x1p-53;
 }
 
 static void remember(struct slates *s, uint8_t topic)
@@ -182,7 +174,8 @@ static bool slates_act(void *state, const uint32_t *item, uint32_t k, float *rew
     struct slates *s = state;
     double examined = 1;
     for (uint32_t i = 0; i < k; i++, examined *= EXAMINED) {
-        reward[i] = luck(s, item[i]) < s->attraction[item[i]] * examined;
+        reward[i] = luck_of_item(s->seed, STREAM_CLICKS, s->episode, s->step, item[i]) <
+                    s->attraction[item[i]] * examined;
         if (reward[i] > 0)
             remember(s, s->topic[item[i]]);
     }
@@ -269,6 +262,7 @@ static void slates_turn(void *state, struct world_turn *out)
     const struct slates *s = state;
     *out = (struct world_turn){
         .request = {.user = s->episode, .k = SLATE, .ts = s->step},
+        .over = s->step >= STEPS,
         .part = s->switches && s->step >= STEPS / 2,
     };
 }

@@ -81,7 +81,7 @@ static void switch_turn(void *state, struct world_turn *out)
     *out = (struct world_turn){
         .event = w->user.event,
         .n_events = w->user.n_events,
-        .over = w->user.state == LATENT_LEFT,
+        .over = w->shown == ADS || w->user.state == LATENT_LEFT,
         .request = {.user = w->user.episode, .k = 1, .ts = latent_user_now(&w->user)},
         .part = part_of(w->shown),
     };
