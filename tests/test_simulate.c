@@ -182,6 +182,68 @@ static void test_simulate__t90_is_the_first_step_that_is_back(void **state)
     simulation_release(&s);
 }
 
+static bool has_switch(const struct world_ops *w, uint32_t episodes)
+{
+    const struct simulate_policy policy[] = {{"lowest", &lowest_actor}};
+    const struct simulate_options o = {
+        .world = w, .policy = policy, .n_policies = 1, .seeds = 3, .episodes = episodes};
+    struct simulation s;
+    assert_int_equal(simulate(&s, &o, &err), PENCHANT_OK);
+    const bool found = simulation_has_switch(&s);
+    simulation_release(&s);
+    return found;
+}
+
+/* Of one user T90 is the chance of a few turns; without parts in an episode there is none. */
+static void test_simulate__t90_needs_a_switch_and_users(void **state)
+{
+    (void)state;
+    struct world_ops one = ladder;
+    one.episodes = 1;
+    assert_true(has_switch(&ladder, 2));
+    assert_false(has_switch(&ladder, 1));
+    assert_false(has_switch(&one, 2)); /* a world of one user, however often it is met */
+    assert_false(has_switch(world_find("bandit-drift"), 1));
+    assert_false(has_switch(world_find("slates"), 2));
+    assert_false(has_switch(world_find("catalogue-drift"), 2)); /* parts are by user */
+    assert_true(has_switch(world_find("slates-switch"), 2));
+}
+
+static bool pays_nothing(void *state, const uint32_t *item, uint32_t k, float *reward)
+{
+    struct ladder *l = state;
+    (void)item;
+    memset(reward, 0, k * sizeof(*reward));
+    return ++l->step == LADDER_STEPS;
+}
+
+/* Where nothing is earned there is no share and no gap: null, or left out. */
+static void test_simulate__what_is_not_known_is_no_number(void **state)
+{
+    (void)state;
+    struct world_ops poor = ladder;
+    poor.act = pays_nothing;
+    const struct simulate_policy policy[] = {{"random", actor_find("random")},
+                                             {"oracle", NULL}};
+    struct simulation s;
+    struct buf text, json;
+    run(&s, &poor, policy, 2, 1);
+    buf_init(&text, 1 << 20);
+    buf_init(&json, 1 << 20);
+    simulate_text(&text, &s);
+    simulate_json(&json, &s);
+    assert_false(text.failed || json.failed);
+    assert_null(strstr(text.data, "nan"));
+    assert_null(strstr(text.data, "inf"));
+    assert_null(strstr(text.data, "gap"));
+    assert_null(strstr(json.data, "nan"));
+    assert_non_null(strstr(json.data, "\"share_of_oracle\":null"));
+    assert_non_null(strstr(json.data, "\"gap\":null"));
+    buf_release(&text);
+    buf_release(&json);
+    simulation_release(&s);
+}
+
 static void test_simulate__refuses_what_is_no_list(void **state)
 {
     (void)state;
@@ -312,6 +374,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_simulate__figures_are_those_computed_by_hand),
         cmocka_unit_test(test_simulate__t90_is_the_first_step_that_is_back),
+        cmocka_unit_test(test_simulate__t90_needs_a_switch_and_users),
+        cmocka_unit_test(test_simulate__what_is_not_known_is_no_number),
         cmocka_unit_test(test_simulate__refuses_what_is_no_list),
         cmocka_unit_test(test_simulate__refuses_more_than_its_bound),
         cmocka_unit_test(test_simulate__stops_when_asked),
