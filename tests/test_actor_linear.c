@@ -13,6 +13,7 @@
 #include "lab/actor.h"
 #include "lab/feature_groups.h"
 #include "lab/linear_posterior.h"
+#include "lab/slate_tools.h"
 #include "near.h"
 
 /* ---- the posterior ---------------------------------------------------------------- */
@@ -33,6 +34,8 @@ static void test_linear_posterior__is_the_closed_form(void **state)
     double work[2];
     assert_near(linear_width(&p, (const double[]){1, 0}, work), sqrt(7 / 27.0), 1e-12);
     assert_near(linear_width(&p, (const double[]){1, 1}, work), sqrt(9 / 27.0), 1e-12);
+    assert_near(linear_upper(&p, (const double[]){1, 1}, 2, work),
+                (7 * 4 - 1 * 5 + 4 * 5 - 1 * 4) / 27.0 + 2 * sqrt(9 / 27.0), 1e-12);
     linear_release(&p);
 }
 
@@ -266,6 +269,67 @@ static void test_actor_linear__ucb_is_of_all_sessions(void **state)
     a->destroy(mind);
 }
 
+enum { CHOICES = 6, PLACES = 2, LENGTH = 4 }; /* two features, a number of context, 1 */
+
+/* The better two by mean and half a deviation, of what was seen of every item shown. */
+static void best_two(struct linear_posterior *p, const double x[CHOICES][LENGTH],
+                     uint32_t *best)
+{
+    double score[CHOICES], work[LENGTH];
+    linear_solve(p);
+    for (uint32_t i = 0; i < CHOICES; i++) {
+        score[i] = .5 * linear_width(p, x[i], work);
+        for (uint32_t j = 0; j < LENGTH; j++)
+            score[i] += p->mean[j] * x[i][j];
+    }
+    slate_best(score, CHOICES, PLACES, best);
+}
+
+static void
+test_actor_linear__ucb_learns_from_every_place_what_was_shown_there(void **state)
+{
+    (void)state;
+    const struct actor_ops *a = actor_find("linear-ucb");
+    const struct actor_catalog c = {.dim = 2, .slate = PLACES};
+    void *mind = a->create(1, &c);
+    struct linear_posterior p;
+    struct rng rng;
+    assert_true(linear_init(&p, LENGTH, 1));
+    rng_init(&rng, 3, 3);
+    for (uint64_t id = 1; id <= 300; id++) {
+        float candidates[CHOICES][2], reward[PLACES];
+        const float context = rng_normal(&rng);
+        double x[CHOICES][LENGTH], chance[PLACES];
+        uint32_t item[PLACES], best[PLACES];
+        for (uint32_t i = 0; i < CHOICES; i++) {
+            candidates[i][0] = rng_normal(&rng);
+            candidates[i][1] = rng_normal(&rng);
+            x[i][0] = 1;
+            x[i][1] = (double)candidates[i][0];
+            x[i][2] = (double)candidates[i][1];
+            x[i][3] = (double)context;
+        }
+        const struct actor_request r = {.id = id,
+                                        .k = PLACES,
+                                        .candidates = candidates[0],
+                                        .n_candidates = CHOICES,
+                                        .candidate_dim = 2,
+                                        .context = &context,
+                                        .n_context = 1};
+        best_two(&p, (const double(*)[LENGTH])x, best);
+        a->recommend(mind, &r, item, chance);
+        for (uint32_t i = 0; i < PLACES; i++) {
+            assert_int_equal(item[i], best[i]);
+            reward[i] = rng_float(&rng);
+        }
+        a->feedback(mind, id, 0, reward, PLACES, false);
+        for (uint32_t i = 0; i < PLACES; i++)
+            linear_add(&p, x[item[i]], (double)reward[i]);
+    }
+    linear_release(&p);
+    a->destroy(mind);
+}
+
 static void test_actor_linear__candidates_bring_their_features(void **state)
 {
     (void)state;
@@ -394,6 +458,8 @@ int main(void)
         cmocka_unit_test(test_actor_linear__forgetting_follows_a_change),
         cmocka_unit_test(test_actor_linear__the_cap_holds),
         cmocka_unit_test(test_actor_linear__ucb_is_of_all_sessions),
+        cmocka_unit_test(
+            test_actor_linear__ucb_learns_from_every_place_what_was_shown_there),
         cmocka_unit_test(test_actor_linear__candidates_bring_their_features),
         cmocka_unit_test(test_actor_linear__without_features_all_items_come),
         cmocka_unit_test(test_actor_linear__foreign_feedback_changes_nothing),

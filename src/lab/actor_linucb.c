@@ -115,10 +115,7 @@ static double upper_bound(struct linucb *l, uint32_t arm)
     if (l->stale[arm])
         linear_solve(ridge);
     l->stale[arm] = false;
-    double score = BONUS * linear_width(ridge, l->x, l->work);
-    for (uint32_t i = 0; i < l->d; i++)
-        score += l->x[i] * ridge->mean[i];
-    return score;
+    return linear_upper(ridge, l->x, BONUS, l->work);
 }
 
 static void linucb_recommend(void *state, const struct actor_request *r, uint32_t *item,

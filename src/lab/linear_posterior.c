@@ -9,14 +9,15 @@ bool linear_init(struct linear_posterior *p, uint32_t d, double lambda)
 {
     const size_t n = d;
     *p = (struct linear_posterior){.d = d, .lambda = lambda};
-    double *slab = calloc(2 * n * n + 3 * n, sizeof(*slab));
+    double *slab = calloc(2 * n * n + 4 * n, sizeof(*slab));
     if (!slab)
         return false;
     p->a = slab;
     p->root = slab + n * n;
     p->b = slab + 2 * n * n;
     p->prior = p->b + n;
-    p->mean = p->prior + n;
+    p->half = p->prior + n;
+    p->mean = p->half + n;
     linear_reset(p, NULL);
     return true;
 }
@@ -97,7 +98,8 @@ static void solve_up(const struct linear_posterior *p, double *y)
 void linear_solve(struct linear_posterior *p)
 {
     find_root(p);
-    solve_down(p, p->b, p->mean);
+    solve_down(p, p->b, p->half);
+    memcpy(p->mean, p->half, p->d * sizeof(*p->mean));
     solve_up(p, p->mean);
 }
 
@@ -118,4 +120,14 @@ double linear_width(const struct linear_posterior *p, const double *x, double *w
     for (uint32_t i = 0; i < p->d; i++)
         squares += work[i] * work[i];
     return sqrt(squares);
+}
+
+double linear_upper(const struct linear_posterior *p, const double *x, double bonus,
+                    double *work)
+{
+    const double width = linear_width(p, x, work);
+    double mean = 0;
+    for (uint32_t i = 0; i < p->d; i++)
+        mean += work[i] * p->half[i];
+    return mean + bonus * width;
 }

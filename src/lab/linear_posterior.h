@@ -10,7 +10,7 @@
  * The engine's own is learn/posterior.h, which keeps the covariance, takes clicks as what they
  * are and forgets up to the prior: what the baselines do here is what their papers say.
  *
- * Memory: 16 d^2 + 24 d bytes. A value, whose arrays the caller frees with release().
+ * Memory: 16 d^2 + 32 d bytes. A value, whose arrays the caller frees with release().
  */
 #ifndef LAB_LINEAR_POSTERIOR_H
 #define LAB_LINEAR_POSTERIOR_H
@@ -27,6 +27,7 @@ struct linear_posterior {
     double *b;     /* (d) */
     double *prior; /* (d) mean before anything was seen */
     double *root;  /* (d, d) lower Cholesky factor of a; of use after solve() */
+    double *half;  /* (d) root^-1 b; the same */
     double *mean;  /* (d) the same */
 };
 
@@ -46,5 +47,8 @@ void linear_draw(const struct linear_posterior *p, double scale, struct rng *rng
                  double *theta);
 /* Standard deviation sqrt(x' A^-1 x); work: (d) scratch. */
 double linear_width(const struct linear_posterior *p, const double *x, double *work);
+/* x' mean, as (root^-1 x)' (root^-1 b), plus `bonus` such deviations. */
+double linear_upper(const struct linear_posterior *p, const double *x, double bonus,
+                    double *work);
 
 #endif
