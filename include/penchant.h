@@ -186,6 +186,20 @@ PENCHANT_API int penchant_delete_item(struct penchant *p, const char *item_id,
 
 enum { PENCHANT_MAX_K = 1000, PENCHANT_ID_MAX = 256, PENCHANT_RECOMMENDATION_ID = 32 };
 
+/*
+ * What a list is to be good at, beside being wanted: docs/balance.md. Each 0 to 1; NaN: as
+ * the shop's targets have it, which without targets is relevance alone.
+ */
+struct penchant_dials {
+    double relevance; /* how much the scores count; by default 1 */
+    double value;     /* what is worth most in the long run, by the model's critics */
+    double diversity; /* items that are unlike those above them */
+    double novelty;   /* items that are little known, categories new to the user */
+    double revenue;   /* dear items, as likely to be bought */
+    double explore;   /* the share of lists that are drawn; `explore` goes before it */
+    double long_term; /* 1: the user's long-term interest, 0: the present one */
+};
+
 struct penchant_request {
     const char *user_id;                 /* NULL: an unknown visitor */
     const struct penchant_event *events; /* of a session, newest last; not stored */
@@ -210,6 +224,7 @@ struct penchant_request {
        is only what the engine would have shown. Items that are known, each once. */
     const char *const *shown;
     size_t n_shown; /* 0: the shop shows what is answered; at most PENCHANT_MAX_K */
+    struct penchant_dials balance;
 };
 
 /* What an item may be worth to a shopper in the long run: docs/values.md. */
@@ -233,6 +248,7 @@ struct penchant_scored {
     double score;
     double
         propensity; /* the chance of its place, given those before it; 1 unless drawn */
+    double balance; /* the part of the score that dials and targets made; 0 without */
     /* With `explain` only: */
     double probability;            /* that the user's next event is of this item */
     double value[PENCHANT_VALUES]; /* in the long run; NaN: there is none */
@@ -253,6 +269,8 @@ struct penchant_list {
     bool drawn; /* it was explored: with another draw it could have been another list */
     size_t n_assigned;
     struct penchant_assigned *assigned; /* by name of the experiment */
+    const char *warning; /* a dial that could not be followed, and why; never freed. NULL:
+                            none */
 };
 
 PENCHANT_API void penchant_request_default(struct penchant_request *r);
@@ -443,6 +461,51 @@ struct penchant_experiment_result {
 PENCHANT_API int penchant_get_experiment_result(struct penchant *p, const char *name,
                                                 struct penchant_experiment_result *out,
                                                 struct penchant_error *err);
+
+/* ---- the balance ---- */
+
+/* What lists come to, per place that was shown; docs/balance.md. */
+enum penchant_balance {
+    PENCHANT_BALANCE_ENGAGEMENT, /* rewards of the group engagement */
+    PENCHANT_BALANCE_VALUE,      /* rewards of the group purchase */
+    PENCHANT_BALANCE_DIVERSITY,  /* 1 - how alike the categories in a list are */
+    PENCHANT_BALANCE_NOVELTY,    /* 1 / (1 + events / the mean of all items) */
+    PENCHANT_BALANCE_CATEGORIES, /* the share in categories new to their user */
+    PENCHANT_BALANCE_COVERAGE,   /* different items of the last 2,000 places, over what
+                                    could be */
+    PENCHANT_BALANCE_REVENUE,    /* money paid */
+    PENCHANT_BALANCE_EXPLORE,    /* the share of lists that are drawn */
+    PENCHANT_BALANCES
+};
+
+struct penchant_balanced {
+    const char *name;  /* "engagement", ..; never freed */
+    double target;     /* NaN: none */
+    double realised;   /* over about the last 2,000 places; NaN: not measured yet */
+    double multiplier; /* 0 to 5: the weight of what raises it */
+};
+
+struct penchant_balance_report {
+    uint64_t impressions; /* places shown since the shop began */
+    uint64_t updates;     /* of the multipliers */
+    struct penchant_balanced measure[PENCHANT_BALANCES];
+};
+
+/* What the shop's lists come to beside its targets, as of its last event. */
+PENCHANT_API int penchant_get_balance(struct penchant *p,
+                                      struct penchant_balance_report *out,
+                                      struct penchant_error *err);
+
+/*
+ * Sets targets: target[m] of every measure m with its bit (1 << m) in `which`, NaN takes
+ * one away. All or none; PENCHANT_EINVALID names the measure. Durable on return.
+ */
+PENCHANT_API int penchant_set_balance(struct penchant *p, uint32_t which,
+                                      const double target[PENCHANT_BALANCES],
+                                      struct penchant_error *err);
+
+/* The measure of that name, or PENCHANT_BALANCES. */
+PENCHANT_API enum penchant_balance penchant_balance_find(const char *name);
 
 /* ---- users -------------------------------------------------------------------------- */
 
