@@ -125,6 +125,8 @@ static void evidence_text(struct buf *b, const struct penchant_scored *item)
     for (size_t i = 0; i < item->n_evidence; i++)
         buf_printf(b, "%s %s %+.3f", i ? "," : "", item->evidence[i].source,
                    item->evidence[i].contribution);
+    if (item->balance != 0)
+        buf_printf(b, ", balance %+.3f", item->balance);
 }
 
 static void list_json(struct buf *b, struct penchant *p, const struct penchant_list *list)
@@ -151,6 +153,8 @@ static void list_json(struct buf *b, struct penchant *p, const struct penchant_l
         json_end_object(&w);
     }
     json_end_array(&w);
+    if (list->warning)
+        json_key_string(&w, "warning", list->warning);
     json_end_object(&w);
 }
 
@@ -182,9 +186,24 @@ int cli_print_list(const char *command, struct penchant *p,
         list_table(&b, p, list);
     if (!json && !list->n)
         fprintf(stderr, "penchant: %s: there is no item to show\n", command);
+    if (list->warning)
+        fprintf(stderr, "penchant: %s: %s\n", command, list->warning);
     const int status = cli_print(command, &b);
     buf_release(&b);
     return status;
+}
+
+bool cli_assignment(const char *text, const char *name, double *value)
+{
+    const size_t n = strlen(name);
+    char *end;
+    if (strncmp(text, name, n) != 0 || text[n] != '=')
+        return false;
+    const double x = strtod(text + n + 1, &end);
+    if (end == text + n + 1 || *end || !isfinite(x))
+        return false;
+    *value = x;
+    return true;
 }
 
 void cli_metric_json(struct json_writer *w, const char *key,

@@ -39,6 +39,7 @@ int cmd_similar(int argc, char **argv);
 int cmd_interests(int argc, char **argv);
 int cmd_next(int argc, char **argv);
 int cmd_segments(int argc, char **argv);
+int cmd_balance(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 
@@ -86,6 +87,9 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv);
 /* Splits at commas, in place of a copy that *copy owns (free it). *n parts; NULL: memory.
  */
 const char **cli_split(const char *list, size_t *n, char **copy);
+
+/* Whether text is "NAME=NUMBER" with that name; the number into *value. */
+bool cli_assignment(const char *text, const char *name, double *value);
 
 /* ---- messages ------------------------------------------------------------------ */
 

@@ -16,9 +16,41 @@ static int recommend(struct penchant *shop, const struct penchant_request *reque
     return status;
 }
 
+/* "diversity=.3,revenue=1" */
+static int take_dials(const char *text, struct penchant_dials *out)
+{
+    const struct {
+        const char *name;
+        double *value;
+    } dials[] = {
+        {"relevance", &out->relevance}, {"value", &out->value},
+        {"diversity", &out->diversity}, {"novelty", &out->novelty},
+        {"revenue", &out->revenue},     {"explore", &out->explore},
+        {"long_term", &out->long_term},
+    };
+    const size_t n = sizeof dials / sizeof dials[0];
+    size_t n_parts;
+    char *copy;
+    const char **part = cli_split(text, &n_parts, &copy);
+    if (!part)
+        return cli_fail(CLI_FAILED, "recommend", "out of memory");
+    int status = CLI_OK;
+    for (size_t i = 0; i < n_parts && status == CLI_OK; i++) {
+        size_t d = 0;
+        while (d < n && !cli_assignment(part[i], dials[d].name, dials[d].value))
+            d++;
+        if (d == n)
+            status = cli_fail(CLI_USAGE, "recommend",
+                              "--balance: \"%s\" is no dial with a number", part[i]);
+    }
+    free(part);
+    free(copy);
+    return status;
+}
+
 int cmd_recommend(int argc, char **argv)
 {
-    const char *dir = CLI_DEFAULT_DIR, *exclude = NULL;
+    const char *dir = CLI_DEFAULT_DIR, *exclude = NULL, *balance = NULL;
     uint32_t k = 10;
     bool json = false;
     struct penchant_request r;
@@ -49,6 +81,9 @@ int cmd_recommend(int argc, char **argv)
          "how much more is drawn what little is known of"},
         {"epsilon", 0, CLI_DOUBLE, &r.epsilon, "E", "as configured", 0, 1,
          "how much of every slot's draw is uniform"},
+        {"balance", 0, CLI_STRING, &balance, "D=X,..", "by the shop's targets", 0, 0,
+         "dials from 0 to 1: relevance value diversity novelty revenue explore\n"
+         "long_term"},
         {"seed", 0, CLI_U64, &r.seed, "S", "any", 0, 0,
          "the same one draws the same list again"},
         CLI_JSON(&json),
@@ -71,7 +106,9 @@ int cmd_recommend(int argc, char **argv)
         r.exclude = excluded;
     }
     struct penchant *shop = NULL;
-    status = cli_open_shop(&shop, "recommend", dir, CLI_OPEN_ANY);
+    status = balance ? take_dials(balance, &r.balance) : CLI_OK;
+    if (status == CLI_OK)
+        status = cli_open_shop(&shop, "recommend", dir, CLI_OPEN_ANY);
     if (status == CLI_OK)
         status = recommend(shop, &r, json);
     penchant_close(&shop);

@@ -20,6 +20,7 @@ const struct cli_command cli_commands[] = {
     {"interests", "what a user is interested in, long-term and now", cmd_interests},
     {"next", "what a user will do next and within a week", cmd_next},
     {"segments", "groups of users who want alike things", cmd_segments},
+    {"balance", "what lists come to, and targets that are held", cmd_balance},
     {"status", "what a shop holds and how its model is doing", cmd_status},
     {"export", "write a shop's events, items and vectors back", cmd_export},
     {"benchmark", "train afresh and report by a published protocol", cmd_benchmark},

@@ -7,11 +7,12 @@
 #include <sys/random.h>
 
 int draw_init(struct draw *d, const struct penchant *p, const struct penchant_request *r,
-              struct penchant_error *err)
+              double dial, struct penchant_error *err)
 {
     const struct explore_options *set = &p->config.explore;
+    const double share = isnan(dial) ? set->share : dial;
     *d = (struct draw){
-        .options = {.share = isnan(r->explore) ? set->share : r->explore,
+        .options = {.share = isnan(r->explore) ? share : r->explore,
                     .temperature =
                         isnan(r->temperature) ? set->temperature : r->temperature,
                     .kappa = isnan(r->kappa) ? set->kappa : r->kappa,

@@ -24,9 +24,10 @@ struct draw {
     void *block;                /* behind all of them */
 };
 
-/* What the request says over what is configured; PENCHANT_EINVALID names the field. */
+/* What the request says over the dial of the balance (NaN: none) over what is configured;
+   PENCHANT_EINVALID names the field. */
 int draw_init(struct draw *d, const struct penchant *p, const struct penchant_request *r,
-              struct penchant_error *err);
+              double dial, struct penchant_error *err);
 void draw_release(struct draw *d);
 
 /* How many candidates are wanted for a list of k: k when nothing is drawn. */

@@ -16,6 +16,8 @@
  *   online_learner.c   the model learns on while the shop is open; delays.c
  *   shop_content.c     what the items say of themselves; describe.c, shop_content_bulk.c
  *   lists.c            what to show: want.c for whom, shortlist.c what of, draw.c by chance
+ *   dials.c            what else a list is to be good at than being wanted
+ *   shop_balance.c engine_balance.c  what lists come to, and targets for it
  *   engine_config.c    what DIR/penchant.conf says
  *   feedback.c feedback_read.c engine_slates.c  what became of the lists
  *   experiments.c      who is shown what; experiments_results.c what became of it
@@ -68,6 +70,7 @@ struct feedback;       /* feedback.h */
 struct snapshot;       /* snapshot.c */
 struct modalities;     /* modalities.h */
 struct online_learner; /* online_learner.c */
+struct shop_balance;   /* shop_balance.h */
 struct shop_content;   /* shop_content.h */
 struct shop_segments;  /* shop_segments.c */
 struct writer;         /* writer.c */
@@ -99,6 +102,7 @@ struct penchant {
     struct user_states *states;      /* locks itself */
     struct feedback *feedback;       /* the same; the writer writes */
     struct experiments *experiments; /* the same */
+    struct shop_balance *balance;    /* the same */
 
     /* The model in use: engine_snapshot_* are its only users. */
     struct snapshot *snapshot; /* under snapshot_lock; NULL: no model */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/engine_config.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/config.h"
@@ -14,6 +15,8 @@ void engine_config_default(struct engine_config *c)
 {
     rewards_default(&c->rewards);
     c->explore = explore_default;
+    for (int m = 0; m < PENCHANT_BALANCES; m++)
+        c->target[m] = NAN;
 }
 
 static int unknown(const char *section, const char *name, struct penchant_error *err)
@@ -70,6 +73,21 @@ static int take_explore(struct engine_config *c, const char *name, const char *v
     return status;
 }
 
+static int take_target(struct engine_config *c, const char *name, const char *value,
+                       struct penchant_error *err)
+{
+    const enum penchant_balance m = balance_find(name);
+    double target;
+    if (m == PENCHANT_BALANCES)
+        return unknown("balance", name, err);
+    int status = take_number(name, value, &target, err);
+    if (status == PENCHANT_OK)
+        status = balance_check(m, target, err);
+    if (status == PENCHANT_OK)
+        c->target[m] = target;
+    return status;
+}
+
 static const struct {
     const char *name;
     int (*take)(struct engine_config *c, const char *name, const char *value,
@@ -78,6 +96,7 @@ static const struct {
     {"rewards", take_reward},
     {"examination", take_examination},
     {"explore", take_explore},
+    {"balance", take_target},
 };
 
 static int take_row(void *cookie, const char *section, const char *name,

@@ -6,15 +6,18 @@
  *   [rewards]      event = reward [group] [window] [price]   policy/reward.h
  *   [examination]  decay = 0.6
  *   [explore]      share, temperature, kappa, epsilon = ..   policy/explore.h
+ *   [balance]      measure = target                          policy/balance.h
  */
 #ifndef ENGINE_ENGINE_CONFIG_H
 #define ENGINE_ENGINE_CONFIG_H
 
+#include "policy/balance.h"
 #include "policy/explore.h"
 #include "policy/reward.h"
 
 struct engine_config {
     struct rewards rewards;
+    double target[PENCHANT_BALANCES]; /* NaN: none, or as it was set while running */
     struct explore_options explore; /* of requests that do not say; share 0: not at all */
 };
 

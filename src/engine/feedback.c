@@ -276,6 +276,7 @@ static void credit(struct feedback *f, const struct event *e, int rule)
     const float earned = (float)reward_of(r, e->value, median);
     at.slot->rules |= bit;
     at.slot->earned[r->group] += earned;
+    f->earned[r->group] = (double)earned;
     at.shown->clicked |= earned > 0;
     if (e->type == EVENT_PURCHASE)
         at.slot->bought = earned;
@@ -299,6 +300,7 @@ static void take_back(struct feedback *f, const struct event *e)
     if (rule < 0 || !find_place(f, e, INT64_MAX, true, &at))
         return;
     at.slot->earned[f->rewards.rule[rule].group] -= at.slot->bought;
+    f->earned[f->rewards.rule[rule].group] = -(double)at.slot->bought;
     at.slot->bought = 0;
     at.slot->rules &= ~(UINT32_C(1) << rule);
 }
@@ -317,6 +319,7 @@ int feedback_event(struct feedback *f, const struct event *e, const char *type)
     const bool paid = e->type == EVENT_PURCHASE;
     pthread_mutex_lock(&f->lock);
     const int status = admit(f, e->seq);
+    memset(f->earned, 0, sizeof f->earned);
     const int rule = rule_of(f, e->type, type);
     if (status == PENCHANT_OK && f->first < f->next) {
         if (e->type == EVENT_REFUND && e->item != NAMES_NONE)
@@ -332,6 +335,13 @@ int feedback_event(struct feedback *f, const struct event *e, const char *type)
         reward_prices_add(&f->prices, e->value);
     pthread_mutex_unlock(&f->lock);
     return status;
+}
+
+void feedback_earned(struct feedback *f, double out[REWARD_GROUPS])
+{
+    pthread_mutex_lock(&f->lock);
+    memcpy(out, f->earned, sizeof f->earned);
+    pthread_mutex_unlock(&f->lock);
 }
 
 void feedback_erase_user(struct feedback *f, uint32_t user)

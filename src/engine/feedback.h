@@ -74,6 +74,9 @@ int feedback_slate(struct feedback *f, const struct store_slate *s);
 /* An event, in the order of the log; `type` is its type's name. 0 or PENCHANT_ENOMEM. */
 int feedback_event(struct feedback *f, const struct event *e, const char *type);
 
+/* What the event that was taken in last earned, all lists together; a refund less than 0. */
+void feedback_earned(struct feedback *f, double out[REWARD_GROUPS]);
+
 /* Forgets whose lists these were and all that they earned. */
 void feedback_erase_user(struct feedback *f, uint32_t user);
 

@@ -45,6 +45,7 @@ struct feedback {
     struct rewards rewards;
     struct reward_prices prices;
     int8_t rule_of[EVENT_MAX_TYPES]; /* by event type */
+    double earned[REWARD_GROUPS];    /* by the last event */
 
     struct shown *shown; /* (room) list i stands at i % room */
     uint64_t *bucket;    /* (room) newest list by hash % room; 0: none */

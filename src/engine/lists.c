@@ -13,6 +13,7 @@
 #include "base/timing.h"
 #include "behaviour/check.h"
 #include "engine/apprentice.h"
+#include "engine/dials.h"
 #include "engine/draw.h"
 #include "engine/experiments.h"
 #include "engine/explain.h"
@@ -38,7 +39,8 @@ void penchant_request_default(struct penchant_request *r)
                                    .explore = NAN,
                                    .temperature = NAN,
                                    .kappa = NAN,
-                                   .epsilon = NAN};
+                                   .epsilon = NAN,
+                                   .balance = {NAN, NAN, NAN, NAN, NAN, NAN, NAN}};
 }
 
 /* ---- making a list out ---- */
@@ -260,15 +262,16 @@ static int64_t choose_items(struct penchant *p, const struct penchant_request *r
 /* The list of a user whose wants are known. */
 static int choose(struct penchant *p, const struct snapshot *s,
                   const struct penchant_request *r, const struct want *w, uint32_t mask,
-                  struct draw *draw, int64_t now_us, struct penchant_list **out,
-                  struct penchant_error *err)
+                  struct draw *draw, struct dials *dials, int64_t now_us,
+                  struct penchant_list **out, struct penchant_error *err)
 {
     struct blend_terms terms;
     struct explanation why = {0};
     struct evidence_sums sums = {0};
-    const uint32_t pool = draw_pool(draw, r->k);
+    const uint32_t pool = dials_pool(dials, draw_pool(draw, r->k), r->k);
     struct topk_hit *hit = malloc(pool * sizeof *hit);
-    struct shortlist_best best = {.hit = hit, .k = pool, .enough = (uint32_t)r->k};
+    struct shortlist_best best = {
+        .hit = hit, .k = pool, .enough = dials_enough(dials, r->k)};
     struct evidence_query q = {.user = w->user,
                                .recent = w->item,
                                .recent_type = w->type,
@@ -289,14 +292,18 @@ static int choose(struct penchant *p, const struct snapshot *s,
         want_words_ask(&words, &q);
         shortlist_balance(p, s, mask, &q, &terms);
         n = choose_items(p, r, w, &q, &terms, &best);
+        n = n > 0 ? dials_rank(dials, p, s, w, &q, hit, (size_t)n, r->k) : n;
         n = n > 0 ? draw_list(draw, p, hit, (size_t)n, r->k) : n;
     }
+    dials_set_apart(dials, hit, n > 0 ? (size_t)n : 0);
     if (n > 0 && r->explain &&
         explanation_init(&why, p, s, w, &q, &terms, &best, (size_t)n))
         n = PENCHANT_ENOMEM;
     int rc = n < 0 ? error_memory(err)
                    : list_new(out, p, hit, (size_t)n, why.evidence ? &why : NULL, err);
     pthread_rwlock_unlock(&p->lock);
+    if (!rc)
+        dials_tell(dials, *out);
     explanation_release(&why);
     const uint64_t version = s ? s->version : 0;
     if (!rc && r->n_shown)
@@ -315,18 +322,22 @@ static int recommend(struct penchant *p, const struct penchant_request *r,
     uint32_t mask;
     struct want want;
     struct draw draw;
+    struct dials dials;
     int rc = check_request(r, &mask, err);
     if (!rc)
-        rc = draw_init(&draw, p, r, err);
+        rc = dials_init(&dials, p, r, err);
+    if (!rc)
+        rc = draw_init(&draw, p, r, dials.explore, err);
     if (rc)
         return rc;
     struct snapshot *s = engine_snapshot_acquire(p);
     const int64_t now_us = r->now_us ? r->now_us : engine_now(p);
     rc = want_init(&want, p, s, r, now_us, err);
     if (!rc) {
-        rc = choose(p, s, r, &want, mask, &draw, now_us, out, err);
+        rc = choose(p, s, r, &want, mask, &draw, &dials, now_us, out, err);
         want_release(&want);
         draw_release(&draw);
+        dials_release(&dials);
     }
     engine_snapshot_release(p, s);
     return give(rc, out);

@@ -11,6 +11,7 @@
 #include "base/timing.h"
 #include "engine/engine.h"
 #include "engine/feedback.h"
+#include "engine/shop_balance.h"
 #include "engine/modalities.h"
 #include "engine/online_learner.h"
 #include "engine/experiments.h"
@@ -182,7 +183,8 @@ static int configure(struct penchant *p, struct penchant_error *err)
     if (status != PENCHANT_OK)
         return status;
     p->feedback = feedback_new(&p->config.rewards, FEEDBACK_SLATES, FEEDBACK_SLOTS);
-    return p->feedback ? PENCHANT_OK : error_memory(err);
+    p->balance = shop_balance_new(p->config.target);
+    return p->feedback && p->balance ? PENCHANT_OK : error_memory(err);
 }
 
 static int start_threads(struct penchant *p, const struct penchant_options *o,
@@ -243,6 +245,7 @@ void penchant_close(struct penchant **out)
     files_unlock(p->lock_fd);
     user_states_free(p->states);
     feedback_free(p->feedback);
+    shop_balance_free(p->balance);
     engine_segments_close(p);
     engine_snapshot_close(p);
     shop_content_free(p->content);

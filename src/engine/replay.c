@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/experiments.h"
 #include "engine/feedback.h"
+#include "engine/shop_balance.h"
 #include "engine/shop_segments.h"
 
 /* ---- one event ---- */
@@ -28,6 +29,8 @@ static int observe(struct penchant *p, const struct event *e)
 
 int engine_apply(struct penchant *p, const struct event *e)
 {
+    if (shop_balance_admit(p, e->seq) != PENCHANT_OK)
+        return PENCHANT_ENOMEM;
     if (e->item != NAMES_NONE) {
         catalog_count(&p->catalog, e->item);
         if (event_wanted(e->type, e->value) && observe(p, e) != PENCHANT_OK)
@@ -39,6 +42,8 @@ int engine_apply(struct penchant *p, const struct event *e)
         status = engine_segments_apply(p, e);
     if (status == PENCHANT_OK)
         status = feedback_event(p->feedback, e, names_text(&p->types, e->type));
+    if (status == PENCHANT_OK)
+        shop_balance_event(p, e);
     if (e->ts_us < p->first_us)
         p->first_us = e->ts_us;
     if (e->ts_us > p->last_us)
@@ -119,7 +124,9 @@ static int replay_words(const struct replay *r, const struct event *row)
 static int replay_slate(void *cookie, const struct store_slate *s)
 {
     const struct replay *r = cookie;
-    return feedback_slate(r->p->feedback, s) ? error_memory(r->err) : PENCHANT_OK;
+    return feedback_slate(r->p->feedback, s) || shop_balance_slate(r->p->balance, s)
+               ? error_memory(r->err)
+               : PENCHANT_OK;
 }
 
 /* The newest lists; they wait in the joiner for the events that follow them. */
@@ -197,6 +204,7 @@ static int replay_all(struct penchant *p, struct penchant_error *err)
         (status = ops->scan_items(p->store, replay_item, &r, err)) != PENCHANT_OK ||
         (status = engine_read_vectors(p, err)) != PENCHANT_OK ||
         (status = experiments_read(p, err)) != PENCHANT_OK ||
+        (status = shop_balance_read(p, err)) != PENCHANT_OK ||
         (status = replay_slates(&r)) != PENCHANT_OK ||
         (status = engine_replay_events(p, 0, err)) != PENCHANT_OK ||
         (status = ops->counts(p->store, &counts, err)) != PENCHANT_OK)

@@ -5,6 +5,7 @@
 
 #include "engine/engine.h"
 #include "engine/feedback.h"
+#include "engine/shop_balance.h"
 #include "engine/shop_segments.h"
 
 enum { SHOWN_EVENTS = 50 };
@@ -105,6 +106,7 @@ static int erase_alone(struct penchant *p, struct work *w, struct penchant_error
     user_states_erase(p->states, user);
     engine_segments_erase(p, user);
     feedback_erase_user(p->feedback, user);
+    shop_balance_erase_user(p->balance, user);
     p->events = counts.events;
     p->slates = counts.slates;
     return PENCHANT_OK;

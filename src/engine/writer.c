@@ -12,6 +12,7 @@
 #include "base/timing.h"
 #include "engine/engine.h"
 #include "engine/feedback.h"
+#include "engine/shop_balance.h"
 
 enum { GROUP_EVENTS = 1000, SLATE_WAIT_MS = 100, EXTRA_MAX = 1 << 16 };
 
@@ -278,7 +279,8 @@ struct outcome {
 static int write_all(struct penchant *p, struct work *works, struct outcome *outcome,
                      struct pending_slate *slates, struct penchant_error *err)
 {
-    int status = PENCHANT_OK;
+    int status =
+        shop_balance_is_due(p->balance) ? shop_balance_write(p, err) : PENCHANT_OK;
     uint64_t seq = p->last_slate;
     for (struct pending_slate *s = slates; s && status == PENCHANT_OK; s = s->next) {
         s->slate.seq = ++seq;
@@ -314,6 +316,8 @@ static int write_group(struct penchant *p, struct work *works, struct outcome *o
         p->slates++;
         p->last_slate = s->slate.seq;
         status = feedback_slate(p->feedback, &s->slate);
+        if (status == PENCHANT_OK)
+            status = shop_balance_slate(p->balance, &s->slate);
     }
     for (struct work *w = works; w && status == PENCHANT_OK; w = w->next, outcome++)
         if (!outcome->rejected && w->apply)

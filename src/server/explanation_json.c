@@ -43,4 +43,6 @@ void explanation_json(struct json_writer *w, const struct penchant_scored *item)
     }
     json_end_array(w);
     value_json(w, item->value);
+    if (item->balance != 0)
+        json_key_double(w, "balance", item->balance, DIGITS);
 }

@@ -52,6 +52,8 @@ static void answer_list(struct request *r, struct penchant_list *list)
     json_end_array(&w);
     if (list->n_assigned)
         assigned_json(&w, list);
+    if (list->warning)
+        json_key_string(&w, "warning", list->warning);
     json_end_object(&w);
     penchant_list_free(list);
 }
@@ -167,6 +169,40 @@ static int parse_session(const json_t *json, struct penchant_event **out, size_t
     return PENCHANT_OK;
 }
 
+static int parse_dials(const json_t *json, struct penchant_dials *out,
+                       struct penchant_error *err)
+{
+    const struct {
+        const char *name;
+        double *value;
+    } dials[] = {
+        {"relevance", &out->relevance}, {"value", &out->value},
+        {"diversity", &out->diversity}, {"novelty", &out->novelty},
+        {"revenue", &out->revenue},     {"explore", &out->explore},
+        {"long_term", &out->long_term},
+    };
+    const size_t n = sizeof dials / sizeof dials[0];
+    const char *key;
+    json_t *value;
+    if (json_is_null(json))
+        return PENCHANT_OK;
+    if (!json_is_object(json))
+        return error_field(err, PENCHANT_EINVALID, 0, "balance", "must be an object");
+    json_object_foreach((json_t *)(uintptr_t)json, key, value)
+    {
+        size_t i = 0;
+        while (i < n && strcmp(dials[i].name, key) != 0)
+            i++;
+        if (i == n)
+            return error_field(err, PENCHANT_EINVALID, 0, key, "balance has no \"%.48s\"",
+                               key);
+        const int status = parse_number(value, key, dials[i].value, err);
+        if (status)
+            return status;
+    }
+    return PENCHANT_OK;
+}
+
 struct wish {
     struct penchant_request ask;
     const char **exclude, **shown;
@@ -209,6 +245,8 @@ static int wish_field(struct wish *wish, const char *key, const json_t *value,
         return parse_number(value, key, &ask->kappa, err);
     if (!strcmp(key, "epsilon"))
         return parse_number(value, key, &ask->epsilon, err);
+    if (!strcmp(key, "balance"))
+        return parse_dials(value, &ask->balance, err);
     if (!strcmp(key, "seed"))
         return parse_count(value, key, MAX_SEED, &ask->seed, err);
     return error_field(err, PENCHANT_EINVALID, 0, key, "%.48s is not a field here", key);

@@ -11,6 +11,8 @@ const struct route routes[] = {
     {"GET", "/v1/recommend", route_recommend_get, false},
     {"POST", "/v1/recommend", route_recommend_post, false},
     {"GET", "/v1/popular", route_popular, false},
+    {"GET", "/v1/balance", route_get_balance, false},
+    {"PUT", "/v1/balance", route_put_balance, false},
     {"GET", "/v1/items/{item_id}/similar", route_similar, false},
     {"GET", "/v1/items/{item_id}", route_get_item, false},
     {"PUT", "/v1/items/{item_id}", route_put_item, false},

@@ -37,6 +37,7 @@ route_fn route_segments, route_segment, route_lookalike;    /* segments_route.c 
 route_fn route_ope;                                         /* ope_route.c */
 route_fn route_experiments, route_post_experiment;          /* experiments_route.c */
 route_fn route_experiment, route_delete_experiment;         /* experiments_route.c */
+route_fn route_get_balance, route_put_balance;              /* balance_route.c */
 route_fn route_healthz, route_readyz, route_metrics, route_openapi; /* ops_route.c */
 
 /* Fills in the answer of a route of the events that were committed (events_route.c). */
