@@ -166,7 +166,8 @@ static void test_balance__goes_through_text_bit_for_bit(void **state)
     ok(balance_load(&back, text, NULL));
     balance_save(&back, again);
     assert_string_equal(text, again);
-    assert_true(back.lambda[m] == k.b.lambda[m] && back.sum[m] == k.b.sum[m]);
+    assert_true(back.lambda[m] == k.b.lambda[m] && back.far[m].sum == k.b.far[m].sum &&
+                back.near[m].sum == k.b.near[m].sum);
     assert_int_equal(back.since, 3);
     /* Anything else is told and changes nothing. */
     const char *bad[] = {"", "2 1 1 1", "1 0 0 0", "1 0 0 999 nan 0 0 0", "words"};

@@ -62,15 +62,28 @@ int balance_aim(struct balance *b, enum penchant_balance m, double target,
     return PENCHANT_OK;
 }
 
+static double mean_of(const struct balance_mean *m)
+{
+    return m->weight > 0 ? m->sum / m->weight : (double)NAN;
+}
+
+static void fade(struct balance_mean *m, double measured, uint32_t n, double horizon)
+{
+    const double keep = pow(1 - 1 / horizon, (double)n);
+    const bool told = isfinite(measured);
+    m->sum = keep * m->sum + (told ? (double)n * measured : 0);
+    m->weight = keep * m->weight + (told ? (double)n : 0);
+}
+
 double balance_realised(const struct balance *b, enum penchant_balance m)
 {
-    return b->weight[m] > 0 ? b->sum[m] / b->weight[m] : (double)NAN;
+    return mean_of(&b->far[m]);
 }
 
 static void ascend(struct balance *b)
 {
     for (int m = 0; m < PENCHANT_BALANCES; m++) {
-        const double realised = balance_realised(b, (enum penchant_balance)m);
+        const double realised = mean_of(&b->near[m]);
         if (isnan(b->target[m]) || isnan(realised))
             continue;
         const double scale = b->target[m] != 0 ? fabs(b->target[m]) : 1;
@@ -84,11 +97,9 @@ static void ascend(struct balance *b)
 void balance_shown(struct balance *b, const double measured[PENCHANT_BALANCES],
                    uint32_t n)
 {
-    const double keep = pow(1 - 1.0 / BALANCE_HORIZON, (double)n);
     for (int m = 0; m < PENCHANT_BALANCES; m++) {
-        const bool told = isfinite(measured[m]);
-        b->sum[m] = keep * b->sum[m] + (told ? (double)n * measured[m] : 0);
-        b->weight[m] = keep * b->weight[m] + (told ? (double)n : 0);
+        fade(&b->near[m], measured[m], n, BALANCE_EVERY);
+        fade(&b->far[m], measured[m], n, BALANCE_HORIZON);
     }
     b->impressions += n;
     b->since += n;
@@ -100,8 +111,10 @@ void balance_shown(struct balance *b, const double measured[PENCHANT_BALANCES],
 
 void balance_earned(struct balance *b, enum penchant_balance m, double amount)
 {
-    if (isfinite(amount))
-        b->sum[m] += amount;
+    if (!isfinite(amount))
+        return;
+    b->near[m].sum += amount;
+    b->far[m].sum += amount;
 }
 
 /* ---- as text ---- */
@@ -111,8 +124,14 @@ void balance_save(const struct balance *b, char text[BALANCE_TEXT])
     int at = snprintf(text, BALANCE_TEXT, "1 %" PRIu64 " %" PRIu64 " %" PRIu32,
                       b->impressions, b->updates, b->since);
     for (int m = 0; m < PENCHANT_BALANCES && at < BALANCE_TEXT; m++)
-        at += snprintf(text + at, (size_t)(BALANCE_TEXT - at), " %a %a %a %a",
-                       b->target[m], b->lambda[m], b->sum[m], b->weight[m]);
+        at += snprintf(text + at, (size_t)(BALANCE_TEXT - at), " %a %a %a %a %a %a",
+                       b->target[m], b->lambda[m], b->near[m].sum, b->near[m].weight,
+                       b->far[m].sum, b->far[m].weight);
+}
+
+static bool is_sound(const struct balance_mean *m)
+{
+    return isfinite(m->sum) && m->weight >= 0 && isfinite(m->weight);
 }
 
 int balance_load(struct balance *b, const char *text, struct penchant_error *err)
@@ -126,11 +145,12 @@ int balance_load(struct balance *b, const char *text, struct penchant_error *err
     for (int m = 0; good && m < PENCHANT_BALANCES; m++) {
         int more = 0;
         good =
-            sscanf(text + at, " %la %la %la %la%n", &x.target[m], &x.lambda[m], &x.sum[m],
-                   &x.weight[m], &more) == 4 &&
+            sscanf(text + at, " %la %la %la %la %la %la%n", &x.target[m], &x.lambda[m],
+                   &x.near[m].sum, &x.near[m].weight, &x.far[m].sum, &x.far[m].weight,
+                   &more) == 6 &&
             balance_check((enum penchant_balance)m, x.target[m], NULL) == PENCHANT_OK &&
-            x.lambda[m] >= 0 && x.lambda[m] <= BALANCE_MOST && isfinite(x.sum[m]) &&
-            x.weight[m] >= 0 && isfinite(x.weight[m]);
+            x.lambda[m] >= 0 && x.lambda[m] <= BALANCE_MOST && is_sound(&x.near[m]) &&
+            is_sound(&x.far[m]);
         at += more;
     }
     if (!good || text[at])

@@ -4,12 +4,14 @@
  * multiplier, which is the weight of what raises its measure. Every BALANCE_EVERY
  * impressions (places of lists that were shown)
  *
- *   lambda <- clip(lambda + .05 (target - J) / scale, 0, 5),   scale = |target|, or 1 of 0,
+ *   lambda <- clip(lambda + .15 (target - j) / scale, 0, 5),   scale = |target|, or 1 of 0,
  *
- * where J is the measure's mean over about BALANCE_HORIZON impressions: both the sum of
- * what was measured and the number of impressions it was measured on fade by
- * (1 - 1 / BALANCE_HORIZON) with each impression, and J is their ratio. So a reward that
- * comes late counts when it comes. The clip is the anti-windup: nothing but the multiplier
+ * where j is the measure's mean over about BALANCE_EVERY impressions, so that a multiplier
+ * answers to what it did and not to what was before it: steered by a longer memory it
+ * swings about the target. What is reported is J, over about BALANCE_HORIZON. Both are
+ * ratios of two sums that fade by (1 - 1 / horizon) with each impression, what was measured
+ * and the impressions it was measured on; so a reward that comes late counts when it
+ * comes. The clip is the anti-windup: nothing but the multiplier
  * itself is accumulated, so a target that cannot be reached costs no more than 5, and the
  * first update after it is passed lowers the multiplier. A slack target's goes back to 0.
  *
@@ -23,16 +25,20 @@
 
 #include "base/status.h"
 
-enum { BALANCE_EVERY = 200, BALANCE_HORIZON = 2000, BALANCE_TEXT = 1024 };
+enum { BALANCE_EVERY = 200, BALANCE_HORIZON = 2000, BALANCE_TEXT = 2048 };
 
-#define BALANCE_RATE 0.05
+#define BALANCE_RATE 0.15
 #define BALANCE_MOST 5.0
+
+/* A mean that fades. */
+struct balance_mean {
+    double sum, weight; /* of the impressions it was measured on; 0: never */
+};
 
 struct balance {
     double target[PENCHANT_BALANCES]; /* NaN: none */
     double lambda[PENCHANT_BALANCES]; /* 0 without a target */
-    double sum[PENCHANT_BALANCES];
-    double weight[PENCHANT_BALANCES]; /* impressions it was measured on; 0: never */
+    struct balance_mean near[PENCHANT_BALANCES], far[PENCHANT_BALANCES]; /* j, J */
     uint64_t impressions, updates;
     uint32_t since; /* impressions since the last update */
 };

@@ -38,7 +38,7 @@ def try_help():
     out, _ = penchant('--help')
     names = [line.split()[0] for line in out.splitlines() if line.startswith('  ')]
     assert {'import', 'export', 'train', 'evaluate', 'recommend', 'similar', 'status', 'serve',
-            'interests', 'next', 'segments', 'benchmark', 'simulate', 'agent', 'ope', 'demo', 'bench',
+            'interests', 'next', 'segments', 'balance', 'benchmark', 'simulate', 'agent', 'ope', 'demo', 'bench',
             'help'} == set(names), names
     for name in names:
         text, _ = penchant('help', name)
