@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A shopper's long-term interest beside the present one, as two weightings of the
- * categories of what they wanted, and which of the two what comes next will follow.
+ * categories of what they wanted.
  *
  * The e-th newest event (0: the newest) counts w by its type, times what is thought of it:
  *
@@ -9,18 +9,6 @@
  *
  * A category counts log(1 + 1 / its share of the shop's events) more, and an item is near
  * to an interest by the cosine of both, in [0, 1]; NaN without categories on both sides.
- *
- * The gate is the chance that the long-term interest is the nearer one to what comes next:
- *
- *   g = sigmoid(a surprise + b session + c)
- *
- * surprise is how far the newest event is from the lasting interest (1 - nearness, 1
- * without one), session the logarithm of how many events the visit has so far (gaps under
- * 30 minutes; without a clock 0). It is learned online by logistic regression, one step of
- * gradient for each event that told the two apart: the answer is 1 when the lasting
- * interest ranks its item higher among itself and LEANING_RIVALS others than the present
- * one does, 0 when lower; equal ranks say nothing. The step falls from .2 as
- * 1 / (1 + n / 200) to a fiftieth, so that it follows what changes.
  *
  * One call looks at the newest LEANING_EVENTS events and LEANING_ATTRIBUTES different
  * categories. Nothing is allocated; a profile is 7 kB. Pure functions, same input same bits.
@@ -33,7 +21,7 @@
 
 #include "behaviour/catalog.h"
 
-enum { LEANING_EVENTS = 128, LEANING_ATTRIBUTES = 256, LEANING_RIVALS = 16 };
+enum { LEANING_EVENTS = 128, LEANING_ATTRIBUTES = 256 };
 
 struct leaning_events {
     const uint32_t *item; /* (n) wanted events, oldest first */
