@@ -22,7 +22,7 @@ static struct catalog shop(void)
     catalog_init(&c);
     for (int i = 0; i < ITEMS; i++) {
         struct penchant_item item;
-        char id[8];
+        char id[16];
         penchant_item_default(&item);
         snprintf(id, sizeof id, "i%d", i);
         item.item_id = id;
