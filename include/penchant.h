@@ -225,6 +225,8 @@ struct penchant_request {
     const char *const *shown;
     size_t n_shown; /* 0: the shop shows what is answered; at most PENCHANT_MAX_K */
     struct penchant_dials balance;
+    bool adapt; /* default true: in a shop that learns from feedback, use what it learned;
+                   false: the list as it would be without */
 };
 
 /* What an item may be worth to a shopper in the long run: docs/values.md. */
@@ -1089,6 +1091,23 @@ struct penchant_learning {
 
 PENCHANT_API int penchant_get_learning(struct penchant *p, struct penchant_learning *out,
                                        struct penchant_error *err);
+
+/*
+ * What a shop with `adapt = on` in its configuration has learned from the feedback to its
+ * lists; docs/learning.md tells how.
+ */
+struct penchant_adaptation {
+    bool on;
+    uint64_t settled; /* outcomes of places of lists that were learned from, of the log */
+    uint64_t changes; /* times that the world was found to have changed */
+    double share_fast; /* how much the layer that forgets fast counts, 0 to 1; NaN: off */
+    struct penchant_delays to_layer; /* from the submission of an event that settled
+                                        something to the changed layer */
+};
+
+PENCHANT_API int penchant_get_adaptation(struct penchant *p,
+                                         struct penchant_adaptation *out,
+                                         struct penchant_error *err);
 
 /* ---- how it is doing ---------------------------------------------------------------- */
 

@@ -25,6 +25,7 @@ static void test_engine_config__without_a_file_the_defaults_hold(void **state)
     engine_config_default(&d);
     assert_int_equal(engine_config_read(&c, "/no/such/penchant.conf", NULL), PENCHANT_OK);
     assert_memory_equal(&c, &d, sizeof c);
+    assert_false(c.adapt);
     assert_true(c.explore.share == 0 && c.explore.temperature > 0);
     assert_int_equal(explore_check(&c.explore, NULL), PENCHANT_OK);
 }
@@ -41,6 +42,7 @@ static void test_engine_config__every_row_counts(void **state)
     assert_true(c.rewards.leave.reward == -0.2 && c.rewards.ignored.reward == -0.01);
     assert_true(c.rewards.leave.window_us == INT64_C(3600000000));
     assert_int_equal(c.rewards.n, 6);
+    assert_true(c.adapt);
     engine_config_default(&c);
     assert_int_equal(engine_config_read(&c, CORPUS "/good_bom_and_crlf", NULL),
                      PENCHANT_OK);

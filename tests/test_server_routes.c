@@ -150,7 +150,11 @@ static void test_server_routes__metrics_count_and_cumulate(void **state)
     http_metrics_count(&m, 0, 418, 7000000000);
     http_metrics_events(&m, 10, 2);
     struct penchant_learning learning = {.loss = (double)NAN, .rollbacks = 3};
-    http_metrics_write(&m, label, 2, &shop, &learning, &out);
+    struct penchant_adaptation adaptation = {
+        .settled = 7, .changes = 2, .share_fast = .5};
+    http_metrics_write(&m, label, 2, &shop, &learning, &adaptation, &out);
+    assert_null(strstr(out.data, "penchant_adapt")); /* it does not learn from feedback */
+    assert_null(strstr(out.data, "event_to_layer"));
     assert_null(strstr(out.data, "penchant_learning")); /* there is no learner */
     buf_release(&out);
     buf_init(&out, 1 << 20);
@@ -158,8 +162,14 @@ static void test_server_routes__metrics_count_and_cumulate(void **state)
     learning.events = 9;
     learning.to_list = (struct penchant_delays){.n = 3, .seconds = 1.5, .bucket = {1, 2}};
     learning.to_network.bucket[PENCHANT_DELAYS - 1] = 1;
-    http_metrics_write(&m, label, 2, &shop, &learning, &out);
+    adaptation.on = true;
+    adaptation.to_layer.bucket[0] = adaptation.to_layer.n = 4;
+    http_metrics_write(&m, label, 2, &shop, &learning, &adaptation, &out);
     static const char *const lines[] = {
+        "penchant_adapt_settled_total 7\n",
+        "penchant_adapt_changes_total 2\n",
+        "penchant_adapt_share_fast 0.5\n",
+        "penchant_event_to_layer_seconds_count 4\n",
         "penchant_http_requests_total{method=\"GET\",route=\"/a\",status=\"200\"} 2\n",
         "penchant_http_requests_total{method=\"GET\",route=\"/a\",status=\"404\"} 1\n",
         "penchant_http_requests_total{method=\"GET\",route=\"/a\",status=\"500\"} 1\n",

@@ -154,6 +154,10 @@ static int dump_slate(void *out, const struct store_slate *s)
     if (s->after_event)
         buf_printf(out, " after %llu", (unsigned long long)s->after_event);
     dump_choice(out, s->choice);
+    if (s->features)
+        buf_puts(out, " features");
+    for (uint32_t i = 0; i < s->n_features; i++)
+        buf_printf(out, " %g", (double)s->features[i]);
     buf_puts(out, "\n");
     return 0;
 }
@@ -321,6 +325,7 @@ static void append_drawn(struct fixture *f, const char *id, bool unsure)
     static const uint32_t shown[] = {1, 0}, item[] = {0, 1, 7};
     static const float p[] = {0.5f, 0.25f}, score[] = {3, 2.5f, -1};
     static const float uncertainty[] = {0.5f, 0, 0.125f};
+    static const float features[] = {1.5f, -2, 0};
     const struct store_choice c = {.share = 0.25,
                                    .temperature = 0.5,
                                    .kappa = 1.5,
@@ -338,12 +343,16 @@ static void append_drawn(struct fixture *f, const char *id, bool unsure)
                                       .items = shown,
                                       .propensities = p,
                                       .after_event = 2,
-                                      .choice = &c};
+                                      .choice = &c,
+                                      .features = unsure ? features : NULL,
+                                      .n_features = unsure ? 3 : 0};
     ok(f->ops->append_slate(f->store, &slate, &err));
 }
 
-#define DRAWN        " drawn 0.25 0.5 1.5 0.02 of 70 in 4.5: 0:3:0 1:2.5:0 7:-1:0"
-#define DRAWN_UNSURE " drawn 0.25 0.5 1.5 0.02 of 70 in 4.5: 0:3:0.5 1:2.5:0 7:-1:0.125"
+#define DRAWN " drawn 0.25 0.5 1.5 0.02 of 70 in 4.5: 0:3:0 1:2.5:0 7:-1:0"
+#define DRAWN_UNSURE                                                                     \
+    " drawn 0.25 0.5 1.5 0.02 of 70 in 4.5: 0:3:0.5 1:2.5:0 7:-1:0.125 features 1.5 -2 " \
+    "0"
 
 static void assert_slates(struct fixture *f, uint64_t after, const char *want)
 {
@@ -902,6 +911,7 @@ static void make_version_1(struct fixture *f)
 {
     f->ops->close(f->store);
     execute(f->path,
+            "ALTER TABLE slates DROP COLUMN features;"
             "ALTER TABLE slates DROP COLUMN after_event;"
             "ALTER TABLE slates DROP COLUMN share;"
             "ALTER TABLE slates DROP COLUMN temperature;"
@@ -944,6 +954,36 @@ static void test_store_sqlite__an_older_database_is_brought_up_to_date(void **st
                      PENCHANT_ECORRUPT);
 }
 
+/* Version 3 had choices, and no features yet. */
+static void test_store_sqlite__lists_without_features_are_read(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    fill(f);
+    begin(f);
+    append_drawn(f, "r4", true);
+    commit(f);
+    f->ops->close(f->store);
+    execute(f->path, "ALTER TABLE slates DROP COLUMN features; PRAGMA user_version = 3");
+    const struct store_options reading = {.path = f->path, .read_only = true};
+    ok(f->ops->open(&s, &reading, &err));
+    ok(f->ops->scan_slates(s, 3, dump_slate, &out, &err));
+    assert_non_null(strstr(out.data, " drawn 0.25"));
+    assert_null(strstr(out.data, "features"));
+    f->ops->close(s);
+    f->store = open_at(f->ops, f->path);
+    begin(f);
+    append_drawn(f, "r5", true);
+    commit(f);
+    assert_slates(f, 4, "slate r5 8 1 0 - 1:0.5 0:0.25 after 2" DRAWN_UNSURE "\n");
+    execute(f->path, "UPDATE slates SET features = x'0000803f00' WHERE id = 'r5'");
+    assert_int_equal(f->ops->scan_slates(f->store, 4, dump_slate, &out, &err),
+                     PENCHANT_ECORRUPT);
+    buf_release(&out);
+}
+
 static void test_store_sqlite__other_versions_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -951,11 +991,11 @@ static void test_store_sqlite__other_versions_are_refused(void **state)
     char other[128];
     const struct store_options o = {.path = f->path, .create = true};
     f->ops->close(f->store);
-    execute(f->path, "PRAGMA user_version = 4");
+    execute(f->path, "PRAGMA user_version = 5");
     assert_int_equal(f->ops->open(&s, &o, &err), PENCHANT_EVERSION);
     execute(f->path, "PRAGMA user_version = -1");
     assert_int_equal(f->ops->open(&s, &o, &err), PENCHANT_ECORRUPT);
-    execute(f->path, "PRAGMA user_version = 3");
+    execute(f->path, "PRAGMA user_version = 4");
     f->store = open_at(f->ops, f->path);
 
     snprintf(other, sizeof(other), "%s.other", f->path);
@@ -1140,6 +1180,7 @@ int main(void)
         FILE_ONLY(test_store_sqlite__erasure_leaves_no_bytes),
         FILE_ONLY(test_store_sqlite__a_reader_sees_one_moment),
         FILE_ONLY(test_store_sqlite__a_missing_file_is_not_found),
+        FILE_ONLY(test_store_sqlite__lists_without_features_are_read),
         FILE_ONLY(test_store_sqlite__other_versions_are_refused),
         FILE_ONLY(test_store_sqlite__an_older_database_is_brought_up_to_date),
         FILE_ONLY(test_store_sqlite__a_choice_that_cannot_be_is_told),

@@ -220,6 +220,18 @@ uint32_t catalog_category(const struct catalog *c, const char *category)
     return n ? names_find(&c->attributes, text, n) : NAMES_NONE;
 }
 
+uint32_t catalog_kind(const struct catalog *c, uint32_t number)
+{
+    static const char kind[] = "category:";
+    const struct catalog_item *it = &c->item[number];
+    for (uint32_t i = 0; i < it->n_attributes; i++) {
+        const char *name = names_text(&c->attributes, it->attribute[i]);
+        if (strncmp(name, kind, sizeof kind - 1) == 0)
+            return it->attribute[i];
+    }
+    return NAMES_NONE;
+}
+
 bool catalog_listable(const struct catalog *c, uint32_t number)
 {
     return c->item[number].available && !c->item[number].deleted;

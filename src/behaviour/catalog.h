@@ -63,6 +63,9 @@ double catalog_attribute_share(const struct catalog *c, uint32_t attribute);
 uint32_t catalog_category(const struct catalog *c, const char *category);
 bool catalog_has_attribute(const struct catalog *c, uint32_t number, uint32_t attribute);
 
+/* The vocabulary number of the item's first category; NAMES_NONE: it has none. */
+uint32_t catalog_kind(const struct catalog *c, uint32_t number);
+
 /* Whether the item may be in a list: available and not deleted. */
 bool catalog_listable(const struct catalog *c, uint32_t number);
 

@@ -52,7 +52,7 @@ int cmd_recommend(int argc, char **argv)
 {
     const char *dir = CLI_DEFAULT_DIR, *exclude = NULL, *balance = NULL;
     uint32_t k = 10;
-    bool json = false;
+    bool json = false, plain = false;
     struct penchant_request r;
     penchant_request_default(&r);
     const struct cli_option options[] = {
@@ -86,6 +86,8 @@ int cmd_recommend(int argc, char **argv)
          "long_term"},
         {"seed", 0, CLI_U64, &r.seed, "S", "any", 0, 0,
          "the same one draws the same list again"},
+        {"no-adapt", 0, CLI_FLAG, &plain, NULL, NULL, 0, 0,
+         "without what the shop learned from feedback"},
         CLI_JSON(&json),
     };
     const struct cli_spec spec = {
@@ -99,6 +101,7 @@ int cmd_recommend(int argc, char **argv)
     char *copy = NULL;
     const char **excluded = NULL;
     r.k = k;
+    r.adapt = !plain;
     if (exclude) {
         excluded = cli_split(exclude, &r.n_exclude, &copy);
         if (!excluded)

@@ -119,8 +119,8 @@ static double uncertainty_of(const struct penchant *p, uint32_t item)
     return (float)(1 / sqrt(1 + (double)p->catalog.item[item].events));
 }
 
-int64_t draw_list(struct draw *d, const struct penchant *p, struct topk_hit *hit,
-                  size_t n, size_t k)
+int64_t draw_list(struct draw *d, const struct penchant *p, const struct adapt_view *view,
+                  struct topk_hit *hit, size_t n, size_t k)
 {
     struct drawing w;
     struct rng r;
@@ -134,6 +134,8 @@ int64_t draw_list(struct draw *d, const struct penchant *p, struct topk_hit *hit
         w.unsure[i] = uncertainty_of(p, hit[i].row);
         w.shown[i] = false;
     }
+    if (view && view->correct && d->options.kappa > 0)
+        adapt_view_unsure(view, hit, n, w.unsure);
     const struct explore_candidates c = {.score = w.score,
                                          .uncertainty =
                                              d->options.kappa > 0 ? w.unsure : NULL,

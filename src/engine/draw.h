@@ -2,7 +2,8 @@
 /*
  * A list that is drawn instead of ranked: from the best DRAW_POOL candidates, or twice as
  * many as are wanted where that is more, with the propensity of every slot
- * (policy/explore.h). How unsure the shop is of an item is 1 / sqrt(1 + its events).
+ * (policy/explore.h). How unsure the shop is of an item is 1 / sqrt(1 + its events), and
+ * in one that learns from feedback what adapt_view_unsure() says.
  * What the log keeps of it are the options, the DRAW_KEPT best candidates and those that
  * are shown, with scores, and the normaliser of all: enough to tell the propensities of
  * the list under these and any other options of its kind.
@@ -10,6 +11,7 @@
 #ifndef ENGINE_DRAW_H
 #define ENGINE_DRAW_H
 
+#include "engine/adapt.h"
 #include "engine/engine.h"
 #include "policy/explore.h"
 #include "retrieval/topk.h"
@@ -35,9 +37,10 @@ uint32_t draw_pool(const struct draw *d, size_t k);
 
 /*
  * Turns hit[n], the candidates best first, into the list of min(k, n) and returns its
- * length, or PENCHANT_ENOMEM. p->lock is held for reading.
+ * length, or PENCHANT_ENOMEM. view: of the candidates, or NULL. p->lock is held for
+ * reading.
  */
-int64_t draw_list(struct draw *d, const struct penchant *p, struct topk_hit *hit,
-                  size_t n, size_t k);
+int64_t draw_list(struct draw *d, const struct penchant *p, const struct adapt_view *view,
+                  struct topk_hit *hit, size_t n, size_t k);
 
 #endif

@@ -19,7 +19,8 @@
  *   dials.c            what else a list is to be good at than being wanted
  *   shop_balance.c engine_balance.c  what lists come to, and targets for it
  *   engine_config.c    what DIR/penchant.conf says
- *   feedback.c feedback_read.c engine_slates.c  what became of the lists
+ *   feedback.c feedback_settle.c feedback_read.c engine_slates.c  what became of the lists
+ *   adapt.c adapt_features.c adapt_rates.c engine_adapt.c  what that teaches at once
  *   experiments.c      who is shown what; experiments_results.c what became of it
  *   engine_ope.c       what other lists would have earned
  *   shop_segments.c    groups of shoppers, kept up; segment_summary.c what they are
@@ -65,6 +66,7 @@ enum {
     ENGINE_PATH_MAX = 4096
 };
 
+struct adapt;          /* adapt.h */
 struct experiments;    /* experiments.h */
 struct feedback;       /* feedback.h */
 struct snapshot;       /* snapshot.c */
@@ -103,6 +105,7 @@ struct penchant {
     struct feedback *feedback;       /* the same; the writer writes */
     struct experiments *experiments; /* the same */
     struct shop_balance *balance;    /* the same */
+    struct adapt *adapt;             /* the same; NULL: nothing is learned from it */
 
     /* The model in use: engine_snapshot_* are its only users. */
     struct snapshot *snapshot; /* under snapshot_lock; NULL: no model */
@@ -132,6 +135,7 @@ struct penchant {
     _Atomic uint64_t requests, commits; /* since opening; lists.c counts requests */
     atomic_bool stopping;       /* the shop closes: a replay need not come to its end */
     struct delays to_list;      /* from submission to being in the next list */
+    struct delays to_layer;     /* the same, of those that settled places of lists */
     _Atomic uint64_t cancelled; /* purchases undone by refunds, since opening */
 };
 
@@ -145,6 +149,9 @@ int engine_load(struct penchant *p, struct penchant_error *err);
  * state. The one function that both the replay and the writer use, always in log order.
  */
 int engine_apply(struct penchant *p, const struct event *e);
+
+/* The same of a list that was shown; it stands before the events that follow. */
+int engine_take_slate(struct penchant *p, const struct store_slate *s);
 
 /* Applies the events of the store after `after_seq`. Writer, or while opening.
    PENCHANT_ECLOSED when the shop closes meanwhile. */

@@ -13,6 +13,7 @@ static const struct explore_options explore_default = {
 
 void engine_config_default(struct engine_config *c)
 {
+    memset(c, 0, sizeof *c); /* the bytes between the fields too: it can be compared */
     rewards_default(&c->rewards);
     c->explore = explore_default;
     for (int m = 0; m < PENCHANT_BALANCES; m++)
@@ -88,15 +89,25 @@ static int take_target(struct engine_config *c, const char *name, const char *va
     return status;
 }
 
+static int take_learning(struct engine_config *c, const char *name, const char *value,
+                         struct penchant_error *err)
+{
+    if (strcmp(name, "adapt"))
+        return unknown("learning", name, err);
+    if (strcmp(value, "on") && strcmp(value, "off"))
+        return error_field(err, PENCHANT_EINVALID, 0, name, "adapt must be on or off");
+    c->adapt = !strcmp(value, "on");
+    return PENCHANT_OK;
+}
+
 static const struct {
     const char *name;
     int (*take)(struct engine_config *c, const char *name, const char *value,
                 struct penchant_error *err);
 } sections[] = {
-    {"rewards", take_reward},
-    {"examination", take_examination},
-    {"explore", take_explore},
-    {"balance", take_target},
+    {"rewards", take_reward},    {"examination", take_examination},
+    {"explore", take_explore},   {"balance", take_target},
+    {"learning", take_learning},
 };
 
 static int take_row(void *cookie, const char *section, const char *name,

@@ -7,6 +7,7 @@
  *   [examination]  decay = 0.6
  *   [explore]      share, temperature, kappa, epsilon = ..   policy/explore.h
  *   [balance]      measure = target                          policy/balance.h
+ *   [learning]     adapt = on | off                           engine/adapt.h
  */
 #ifndef ENGINE_ENGINE_CONFIG_H
 #define ENGINE_ENGINE_CONFIG_H
@@ -19,6 +20,7 @@ struct engine_config {
     struct rewards rewards;
     double target[PENCHANT_BALANCES]; /* NaN: none, or as it was set while running */
     struct explore_options explore; /* of requests that do not say; share 0: not at all */
+    bool adapt;                     /* lists learn from feedback at once */
 };
 
 void engine_config_default(struct engine_config *c);

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/timing.h"
 #include "behaviour/extra.h"
+#include "engine/adapt.h"
 #include "engine/engine.h"
 #include "engine/online_learner.h"
 
@@ -187,6 +188,7 @@ static int apply_events(struct penchant *p, struct work *w)
 {
     const struct submission *s = (const struct submission *)w;
     int status = PENCHANT_OK;
+    const uint64_t settled = p->adapt ? adapt_settled(p->adapt) : 0;
     if (s->n)
         p->live = true;
     for (size_t i = 0; i < s->accepted.accepted && status == PENCHANT_OK; i++)
@@ -195,6 +197,8 @@ static int apply_events(struct penchant *p, struct work *w)
     const int64_t now = timing_steady_ns();
     for (size_t i = 0; i < s->accepted.accepted && status == PENCHANT_OK; i++)
         delays_add(&p->to_list, now - s->submitted_ns);
+    if (p->adapt && adapt_settled(p->adapt) != settled)
+        delays_add(&p->to_layer, now - s->submitted_ns);
     return status;
 }
 

@@ -28,7 +28,10 @@ int explanation_init(struct explanation *x, struct penchant *p, const struct sna
                      const struct blend_terms *t, const struct shortlist_best *best,
                      size_t n)
 {
-    *x = (struct explanation){.n_sources = (size_t)__builtin_popcount(t->mask)};
+    const struct adapt_view *view = best->view;
+    const bool corrected = view && view->correct;
+    *x = (struct explanation){.n_sources = (size_t)__builtin_popcount(t->mask) +
+                                           (corrected ? 1 : 0)};
     uint32_t *item = malloc((n + 1) * sizeof *item);
     float *scratch = malloc((3 * n + 1) * sizeof *scratch), *novelty = scratch + n;
     x->evidence = calloc(n * x->n_sources + 1, sizeof *x->evidence);
@@ -47,6 +50,11 @@ int explanation_init(struct explanation *x, struct penchant *p, const struct sna
             continue;
         evidence_sources[i]->score(p->evidence.state[i], q, item, n, scratch);
         explain_source(x, place++, i, &t->term[i], scratch, novelty, novelty + n, n);
+    }
+    for (size_t i = 0; full && corrected && i < n; i++) {
+        const double c = (double)view->correction[adapt_view_find(view, item[i])];
+        x->evidence[i * x->n_sources + place] = (struct penchant_evidence){
+            .source = "feedback", .score = c, .weight = 1, .contribution = c};
     }
     full = full && engine_values(p, s, w, q, item, n, x->value) == PENCHANT_OK;
     free(item);

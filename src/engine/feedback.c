@@ -165,13 +165,13 @@ static int grow_users(struct feedback *f, uint32_t user)
 }
 
 /* The user's newest list that is in the chains, or NULL. */
-static struct shown *newest_of(const struct feedback *f, uint32_t user)
+struct shown *feedback_newest(const struct feedback *f, uint32_t user)
 {
     const uint64_t number = user < f->users ? f->newest[user] : 0;
     return is_kept(f, number) ? feedback_shown(f, number) : NULL;
 }
 
-static struct shown *older_of(const struct feedback *f, const struct shown *s)
+struct shown *feedback_older(const struct feedback *f, const struct shown *s)
 {
     return is_kept(f, s->older) ? feedback_shown(f, s->older) : NULL;
 }
@@ -180,7 +180,7 @@ static struct shown *older_of(const struct feedback *f, const struct shown *s)
    it were followed by that one. */
 static void went_on(struct feedback *f, uint32_t user, int64_t ts_us)
 {
-    struct shown *s = newest_of(f, user);
+    struct shown *s = feedback_newest(f, user);
     if (s && s->next_us == INT64_MIN && ts_us >= s->ts_us - FEEDBACK_SLACK_US)
         s->next_us = ts_us > s->ts_us ? ts_us : s->ts_us;
 }
@@ -253,8 +253,9 @@ static bool find_place(const struct feedback *f, const struct event *e, int64_t 
 {
     if (e->recommendation)
         return find_named(f, e, window_us, at) && (!bought || at->slot->bought != 0);
-    struct shown *s = newest_of(f, e->user);
-    for (int looked = 0; s && looked < FEEDBACK_LOOKED; looked++, s = older_of(f, s)) {
+    struct shown *s = feedback_newest(f, e->user);
+    for (int looked = 0; s && looked < FEEDBACK_LOOKED;
+         looked++, s = feedback_older(f, s)) {
         const int64_t after = e->ts_us - s->ts_us;
         if (after < -FEEDBACK_SLACK_US || after > window_us)
             continue;
@@ -272,6 +273,7 @@ static void credit(struct feedback *f, const struct event *e, int rule)
     struct place at;
     if (!find_place(f, e, r->window_us, false, &at) || at.slot->rules & bit)
         return;
+    const uint32_t before = at.slot->rules;
     const double median = r->by_price ? reward_prices_median(&f->prices) : 0;
     const float earned = (float)reward_of(r, e->value, median);
     at.slot->rules |= bit;
@@ -280,6 +282,7 @@ static void credit(struct feedback *f, const struct event *e, int rule)
     at.shown->clicked |= earned > 0;
     if (e->type == EVENT_PURCHASE)
         at.slot->bought = earned;
+    feedback_tell_credit(f, at.shown, at.slot, before, e, (double)earned);
 }
 
 /* The item came into view: whoever reports this reports it of all that did. */
@@ -318,7 +321,7 @@ int feedback_event(struct feedback *f, const struct event *e, const char *type)
 {
     const bool paid = e->type == EVENT_PURCHASE;
     pthread_mutex_lock(&f->lock);
-    const int status = admit(f, e->seq);
+    int status = admit(f, e->seq);
     memset(f->earned, 0, sizeof f->earned);
     const int rule = rule_of(f, e->type, type);
     if (status == PENCHANT_OK && f->first < f->next) {
@@ -330,9 +333,12 @@ int feedback_event(struct feedback *f, const struct event *e, const char *type)
             went_on(f, e->user, e->ts_us);
         else if (e->item != NAMES_NONE)
             see(f, e);
+        feedback_tell_ignored(f, e);
     }
     if (paid)
         reward_prices_add(&f->prices, e->value);
+    if (status == PENCHANT_OK)
+        status = f->told_status;
     pthread_mutex_unlock(&f->lock);
     return status;
 }

@@ -77,6 +77,36 @@ int feedback_event(struct feedback *f, const struct event *e, const char *type);
 /* What the event that was taken in last earned, all lists together; a refund less than 0. */
 void feedback_earned(struct feedback *f, double out[REWARD_GROUPS]);
 
+/*
+ * What became of a place, told as soon as an event says so, in the order of the log and
+ * by nothing else than events, so that a replay tells the same:
+ *   TAKEN    an event of the user earned a reward, for the first time of that place
+ *   BOUGHT   the purchase earned one
+ *   REFUSED  an event earned less than nothing
+ *   IGNORED  nothing of that so far, and the list was clicked, or its user did anything but
+ *            report impressions, or an event came after its window for being ignored. What
+ *            was IGNORED may yet be TAKEN. A place that was not seen is not told.
+ */
+enum feedback_what {
+    FEEDBACK_TOLD_TAKEN,
+    FEEDBACK_TOLD_BOUGHT,
+    FEEDBACK_TOLD_REFUSED,
+    FEEDBACK_TOLD_IGNORED
+};
+
+struct feedback_told {
+    uint64_t slate; /* seq of the list in the store */
+    uint32_t position, user, item;
+    enum feedback_what what;
+    double seen; /* the chance that the place was looked at; 1 but for IGNORED */
+};
+
+/* 0 or PENCHANT_ENOMEM. Called by whoever calls feedback_event(), within it. */
+typedef int feedback_told_fn(void *cookie, const struct feedback_told *t);
+
+/* Whom to tell; before any list. */
+void feedback_watch(struct feedback *f, feedback_told_fn *fn, void *cookie);
+
 /* Forgets whose lists these were and all that they earned. */
 void feedback_erase_user(struct feedback *f, uint32_t user);
 

@@ -3,7 +3,7 @@
 #include "engine/feedback_rows.h"
 
 /* Whether `window` has passed since the list. */
-static bool passed(const struct shown *s, int64_t now_us, int64_t window_us)
+bool feedback_passed(const struct shown *s, int64_t now_us, int64_t window_us)
 {
     return now_us > s->ts_us && now_us - s->ts_us >= window_us;
 }
@@ -20,7 +20,8 @@ static int outcome_of(const struct feedback *f, const struct slot *slot)
 }
 
 /* The chance that a place was looked at. */
-static double examined(const struct feedback *f, const struct shown *s, uint32_t position)
+double feedback_examined(const struct feedback *f, const struct shown *s,
+                         uint32_t position)
 {
     if (!s->reported)
         return reward_examined(&f->rewards, position);
@@ -39,7 +40,7 @@ static void read_slot(const struct feedback *f, const struct shown *s, uint32_t 
         out->reward[g] = (double)slot->earned[g];
     if (out->outcome != FEEDBACK_OPEN || !decided)
         return;
-    const double chance = examined(f, s, position);
+    const double chance = feedback_examined(f, s, position);
     out->outcome = chance > 0 ? FEEDBACK_IGNORED : FEEDBACK_UNSEEN;
     out->reward[ignored->group] += ignored->reward * chance;
 }
@@ -50,7 +51,7 @@ static bool has_left(const struct feedback *f, const struct shown *s, int64_t no
     const int64_t window_us = f->rewards.leave.window_us;
     if (s->clicked || s->user == NAMES_NONE)
         return false;
-    return s->next_us == INT64_MIN ? passed(s, now_us, window_us)
+    return s->next_us == INT64_MIN ? feedback_passed(s, now_us, window_us)
                                    : s->next_us - s->ts_us >= window_us;
 }
 
@@ -58,12 +59,12 @@ static void read_list(const struct feedback *f, const struct shown *s, int64_t n
                       struct feedback_list *out)
 {
     const bool decided = s->clicked || s->next_us != INT64_MIN ||
-                         passed(s, now_us, f->rewards.ignored.window_us);
+                         feedback_passed(s, now_us, f->rewards.ignored.window_us);
     out->seq = s->seq;
     out->ts_us = s->ts_us;
     out->user = s->user;
     out->n = s->n;
-    out->open = !passed(s, now_us, rewards_window_us(&f->rewards));
+    out->open = !feedback_passed(s, now_us, rewards_window_us(&f->rewards));
     out->leave = has_left(f, s, now_us) ? f->rewards.leave.reward : 0;
     for (uint32_t j = 0; j < s->n; j++)
         read_slot(f, s, j, decided, &out->slot[j]);

@@ -23,6 +23,7 @@ struct shown {
     uint32_t user, n;
     bool clicked;  /* something in it earned a reward above 0 */
     bool reported; /* impressions of it were */
+    bool settled;  /* who watches was told what was ignored */
 };
 
 /* Of slot.rules: an impression of it was reported. */
@@ -58,6 +59,11 @@ struct feedback {
 
     uint64_t *newest; /* (users) of every user; 0: none */
     uint32_t users;
+
+    feedback_told_fn *told; /* NULL: nobody watches */
+    void *cookie;
+    int told_status;
+    uint64_t passed; /* lists up to this number are settled */
 };
 
 static inline struct shown *feedback_shown(const struct feedback *f, uint64_t number)
@@ -70,6 +76,22 @@ static inline struct slot *feedback_slot_of(const struct feedback *f,
 {
     return &f->slot[(s->slot + j) & (f->slot_room - 1)];
 }
+
+/* Whether `window` has passed since the list at that time; the chance that a place was
+   looked at. */
+bool feedback_passed(const struct shown *s, int64_t now_us, int64_t window_us);
+double feedback_examined(const struct feedback *f, const struct shown *s,
+                         uint32_t position);
+
+/* Tells whoever watches of what the event has settled (feedback_settle.c): a credit to a
+   place that had `before` in its rules, and then what is ignored. */
+void feedback_tell_credit(struct feedback *f, struct shown *s, const struct slot *slot,
+                          uint32_t before, const struct event *e, double earned);
+void feedback_tell_ignored(struct feedback *f, const struct event *e);
+
+/* The newest list of a user in the chains, and the one before a list; or NULL. */
+struct shown *feedback_newest(const struct feedback *f, uint32_t user);
+struct shown *feedback_older(const struct feedback *f, const struct shown *s);
 
 /* The newest list of that recommendation_id numbered up to `last`, or NULL; locked. */
 struct shown *feedback_by_id(const struct feedback *f, const char *id, uint64_t last);

@@ -36,6 +36,7 @@ void penchant_request_default(struct penchant_request *r)
 {
     *r = (struct penchant_request){.k = 10,
                                    .sources = "all",
+                                   .adapt = true,
                                    .explore = NAN,
                                    .temperature = NAN,
                                    .kappa = NAN,
@@ -125,7 +126,7 @@ static void submit(struct penchant *p, struct penchant_list *list,
 static int log_slate(struct penchant *p, struct penchant_list *list,
                      const struct topk_hit *hit, uint32_t user, const char *placement,
                      uint64_t version, const struct draw *drawn,
-                     struct penchant_error *err)
+                     const struct adapt_view *view, struct penchant_error *err)
 {
     p->requests++;
     list->drawn = drawn && drawn->propensity;
@@ -133,9 +134,13 @@ static int log_slate(struct penchant *p, struct penchant_list *list,
         list->items[i].propensity = (double)drawn->propensity[i];
     if (p->read_only || list->n == 0)
         return PENCHANT_OK;
-    uint32_t *item = malloc(list->n * sizeof *item);
-    if (!item)
+    uint32_t *item = malloc(list->n * sizeof *item), n_features = 0;
+    float *features = view ? adapt_view_features(view, hit, list->n, &n_features) : NULL;
+    if (!item || (view && !features)) {
+        free(item);
+        free(features);
         return error_memory(err);
+    }
     for (size_t i = 0; i < list->n; i++)
         item[i] = hit[i].row;
     const struct store_slate slate = {.user = user,
@@ -145,9 +150,12 @@ static int log_slate(struct penchant *p, struct penchant_list *list,
                                       .placement = placement,
                                       .propensities =
                                           list->drawn ? drawn->propensity : NULL,
-                                      .choice = list->drawn ? &drawn->choice : NULL};
+                                      .choice = list->drawn ? &drawn->choice : NULL,
+                                      .features = features,
+                                      .n_features = n_features};
     submit(p, list, slate);
     free(item);
+    free(features);
     return PENCHANT_OK;
 }
 
@@ -259,6 +267,36 @@ static int64_t choose_items(struct penchant *p, const struct penchant_request *r
     return n;
 }
 
+enum { USUAL_PRICES = 20 };
+
+/* The mean log price of the newest items, NaN without any. p->lock is held. */
+static double usual_log_price(const struct penchant *p, const struct want *w)
+{
+    double sum = 0;
+    uint32_t n = 0;
+    for (uint32_t i = w->n; i > 0 && n < USUAL_PRICES; i--) {
+        const double price = p->catalog.item[w->item[i - 1]].price;
+        if (price > 0) {
+            sum += log(price);
+            n++;
+        }
+    }
+    return n ? sum / n : (double)NAN;
+}
+
+/* What feedback says of the candidates, in a shop that learns from it. */
+static struct adapt_view *view_of(struct adapt_view *view, const struct penchant *p,
+                                  const struct penchant_request *r, const struct want *w)
+{
+    *view = (struct adapt_view){.adapt = p->adapt, .correct = r->adapt, .user = w->user};
+    if (!p->adapt)
+        return NULL;
+    view->log_price = usual_log_price(p, w);
+    view->recent = w->item;
+    view->n_recent = w->n;
+    return view;
+}
+
 /* The list of a user whose wants are known. */
 static int choose(struct penchant *p, const struct snapshot *s,
                   const struct penchant_request *r, const struct want *w, uint32_t mask,
@@ -268,6 +306,7 @@ static int choose(struct penchant *p, const struct snapshot *s,
     struct blend_terms terms;
     struct explanation why = {0};
     struct evidence_sums sums = {0};
+    struct adapt_view view = {0};
     const uint32_t pool = dials_pool(dials, draw_pool(draw, r->k), r->k);
     struct topk_hit *hit = malloc(pool * sizeof *hit);
     struct shortlist_best best = {
@@ -290,10 +329,11 @@ static int choose(struct penchant *p, const struct snapshot *s,
     const struct content_space *space = q.content ? shop_content_space(p) : NULL;
     if (!want_words_init(&words, &w->words, space, now_us, p->has_clock) && hit) {
         want_words_ask(&words, &q);
+        best.view = view_of(&view, p, r, w);
         shortlist_balance(p, s, mask, &q, &terms);
         n = choose_items(p, r, w, &q, &terms, &best);
         n = n > 0 ? dials_rank(dials, p, s, w, &q, hit, (size_t)n, r->k) : n;
-        n = n > 0 ? draw_list(draw, p, hit, (size_t)n, r->k) : n;
+        n = n > 0 ? draw_list(draw, p, best.view, hit, (size_t)n, r->k) : n;
     }
     dials_set_apart(dials, hit, n > 0 ? (size_t)n : 0);
     if (n > 0 && r->explain &&
@@ -309,7 +349,9 @@ static int choose(struct penchant *p, const struct snapshot *s,
     if (!rc && r->n_shown)
         rc = log_shown(p, *out, hit, r, w->user, version, err);
     else if (!rc)
-        rc = log_slate(p, *out, hit, w->user, r->placement, version, draw, err);
+        rc = log_slate(p, *out, hit, w->user, r->placement, version, draw,
+                       n > 0 ? best.view : NULL, err);
+    adapt_view_release(&view);
     evidence_sums_release(&sums);
     want_words_release(&words);
     free(hit);
@@ -360,19 +402,6 @@ int penchant_recommend(struct penchant *p, const struct penchant_request *r,
 }
 
 /* ---- similar ---- */
-
-/* The first category of an item, or NAMES_NONE. */
-static uint32_t category_of(const struct catalog *c, uint32_t item)
-{
-    static const char kind[] = "category:";
-    const struct catalog_item *it = &c->item[item];
-    for (uint32_t i = 0; i < it->n_attributes; i++) {
-        const char *name = names_text(&c->attributes, it->attribute[i]);
-        if (strncmp(name, kind, sizeof kind - 1) == 0)
-            return it->attribute[i];
-    }
-    return NAMES_NONE;
-}
 
 /* The item's own vector at length 1, or what the model makes of its content when it came
    later; false when it has none. */
@@ -438,7 +467,7 @@ static int64_t choose_similar(struct penchant *p, const struct snapshot *s, uint
     } else if (shop_content_vector(p, item)) {
         w.w[EVIDENCE_CONTENT] = SIMILAR_CONTENT;
     } else {
-        filter.favoured = category_of(&p->catalog, item);
+        filter.favoured = catalog_kind(&p->catalog, item);
         filter.favour = SIMILAR_CATEGORY;
     }
     blend_plain(&w, &terms);
@@ -482,8 +511,8 @@ int penchant_similar(struct penchant *p, const char *item_id, size_t k,
     }
     pthread_rwlock_unlock(&p->lock);
     if (!rc)
-        rc =
-            log_slate(p, *out, hit, NAMES_NONE, "similar", s ? s->version : 0, NULL, err);
+        rc = log_slate(p, *out, hit, NAMES_NONE, "similar", s ? s->version : 0, NULL,
+                       NULL, err);
     engine_snapshot_release(p, s);
     free(vector);
     free(hit);
@@ -521,7 +550,7 @@ int penchant_popular(struct penchant *p, size_t k, const char *category,
     rc = n < 0 ? error_memory(err) : list_new(out, p, hit, (size_t)n, NULL, err);
     pthread_rwlock_unlock(&p->lock);
     if (!rc)
-        rc = log_slate(p, *out, hit, NAMES_NONE, "popular", 0, NULL, err);
+        rc = log_slate(p, *out, hit, NAMES_NONE, "popular", 0, NULL, NULL, err);
     shortlist_filter_release(&filter);
     free(hit);
     return give(rc, out);

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/timing.h"
+#include "engine/adapt.h"
 #include "engine/engine.h"
 #include "engine/feedback.h"
 #include "engine/shop_balance.h"
@@ -184,7 +185,15 @@ static int configure(struct penchant *p, struct penchant_error *err)
         return status;
     p->feedback = feedback_new(&p->config.rewards, FEEDBACK_SLATES, FEEDBACK_SLOTS);
     p->balance = shop_balance_new(p->config.target);
-    return p->feedback && p->balance ? PENCHANT_OK : error_memory(err);
+    if (!p->feedback || !p->balance)
+        return error_memory(err);
+    if (!p->config.adapt)
+        return PENCHANT_OK;
+    p->adapt = adapt_new(&p->config.rewards, &p->catalog);
+    if (!p->adapt)
+        return error_memory(err);
+    feedback_watch(p->feedback, adapt_told, p->adapt);
+    return PENCHANT_OK;
 }
 
 static int start_threads(struct penchant *p, const struct penchant_options *o,
@@ -246,6 +255,7 @@ void penchant_close(struct penchant **out)
     user_states_free(p->states);
     feedback_free(p->feedback);
     shop_balance_free(p->balance);
+    adapt_free(p->adapt);
     engine_segments_close(p);
     engine_snapshot_close(p);
     shop_content_free(p->content);

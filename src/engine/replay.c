@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "behaviour/extra.h"
+#include "engine/adapt.h"
 #include "engine/engine.h"
 #include "engine/experiments.h"
 #include "engine/feedback.h"
@@ -53,11 +54,24 @@ int engine_apply(struct penchant *p, const struct event *e)
     return status;
 }
 
+int engine_take_slate(struct penchant *p, const struct store_slate *s)
+{
+    int status = feedback_slate(p->feedback, s);
+    if (status == PENCHANT_OK)
+        status = shop_balance_slate(p->balance, s);
+    return status == PENCHANT_OK && p->adapt ? adapt_slate(p->adapt, s) : status;
+}
+
 /* ---- replay ---- */
 
 struct replay {
     struct penchant *p;
     struct penchant_error *err;
+    /* Lists between the events, where all count and not the newest alone: */
+    bool lists_too;
+    uint64_t slate;       /* the last that was taken */
+    uint64_t next_behind; /* the next one stands behind this event; none: UINT64_MAX */
+    uint64_t event;       /* the one that is to follow */
 };
 
 static int bad_name(const struct replay *r, const char *what, uint32_t id)
@@ -124,9 +138,7 @@ static int replay_words(const struct replay *r, const struct event *row)
 static int replay_slate(void *cookie, const struct store_slate *s)
 {
     const struct replay *r = cookie;
-    return feedback_slate(r->p->feedback, s) || shop_balance_slate(r->p->balance, s)
-               ? error_memory(r->err)
-               : PENCHANT_OK;
+    return engine_take_slate(r->p, s) ? error_memory(r->err) : PENCHANT_OK;
 }
 
 /* The newest lists; they wait in the joiner for the events that follow them. */
@@ -142,12 +154,40 @@ static int replay_slates(struct replay *r)
                                    replay_slate, r, r->err);
 }
 
+enum { STOP = 1 };
+
+static int replay_slate_before(void *cookie, const struct store_slate *s)
+{
+    struct replay *r = cookie;
+    r->next_behind = s->after_event;
+    if (s->after_event >= r->event)
+        return STOP;
+    r->slate = s->seq;
+    r->next_behind = UINT64_MAX;
+    return engine_take_slate(r->p, s) ? error_memory(r->err) : PENCHANT_OK;
+}
+
+/* The lists that stand before event `seq`. */
+static int replay_slates_before(struct replay *r, uint64_t seq)
+{
+    struct store *store = r->p->store;
+    if (!r->lists_too || r->next_behind >= seq)
+        return PENCHANT_OK;
+    r->event = seq;
+    const int status =
+        store->ops->scan_slates(store, r->slate, replay_slate_before, r, r->err);
+    return status < 0 ? status : PENCHANT_OK;
+}
+
 static int replay_event(void *cookie, const struct event *e)
 {
-    const struct replay *r = cookie;
+    struct replay *r = cookie;
     struct penchant *p = r->p;
     if (p->stopping)
         return PENCHANT_ECLOSED;
+    const int status = replay_slates_before(r, e->seq);
+    if (status != PENCHANT_OK)
+        return status;
     if (e->user >= p->users.n || e->type >= p->types.n ||
         (e->item != NAMES_NONE && e->item >= p->catalog.ids.n))
         return error_set(r->err, PENCHANT_ECORRUPT, "event %llu names what is not there",
@@ -160,8 +200,23 @@ static int replay_event(void *cookie, const struct event *e)
 int engine_replay_events(struct penchant *p, uint64_t after_seq,
                          struct penchant_error *err)
 {
-    struct replay r = {p, err};
+    struct replay r = {.p = p, .err = err};
     return p->store->ops->scan_events(p->store, after_seq, replay_event, &r, err);
+}
+
+/* Lists and events. A layer learns from all lists of the log, the joiner knows only the
+   newest: those are then enough. */
+static int replay_log(struct replay *r)
+{
+    struct store *store = r->p->store;
+    if (!r->p->adapt) {
+        const int status = replay_slates(r);
+        return status ? status
+                      : store->ops->scan_events(store, 0, replay_event, r, r->err);
+    }
+    r->lists_too = true;
+    const int status = store->ops->scan_events(store, 0, replay_event, r, r->err);
+    return status ? status : replay_slates_before(r, UINT64_MAX);
 }
 
 static int init_evidence(struct penchant *p, struct penchant_error *err)
@@ -188,7 +243,7 @@ int engine_set_clock(struct penchant *p, bool has_clock, struct penchant_error *
 static int replay_all(struct penchant *p, struct penchant_error *err)
 {
     const struct store_backend *ops = p->store->ops;
-    struct replay r = {p, err};
+    struct replay r = {.p = p, .err = err};
     struct store_counts counts;
     char clock[8], live[8];
     int status = ops->get_fact(p->store, "clock", clock, sizeof(clock), err);
@@ -205,8 +260,7 @@ static int replay_all(struct penchant *p, struct penchant_error *err)
         (status = engine_read_vectors(p, err)) != PENCHANT_OK ||
         (status = experiments_read(p, err)) != PENCHANT_OK ||
         (status = shop_balance_read(p, err)) != PENCHANT_OK ||
-        (status = replay_slates(&r)) != PENCHANT_OK ||
-        (status = engine_replay_events(p, 0, err)) != PENCHANT_OK ||
+        (status = replay_log(&r)) != PENCHANT_OK ||
         (status = ops->counts(p->store, &counts, err)) != PENCHANT_OK)
         return status;
     p->last_seq = counts.last_seq;

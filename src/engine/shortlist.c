@@ -167,16 +167,42 @@ static double log_sum_exp(const float *score, size_t n)
     return top + log(sum);
 }
 
+/* The scores (n), with room for what else is needed of each. */
+static int score_all(const struct gathered *c, struct penchant *p,
+                     const struct evidence_query *q, const struct blend_terms *t,
+                     struct adapt_view *view, float *score)
+{
+    float *scratch = score + c->n, *parts = scratch + 2 * c->n;
+    if (!view) {
+        blend_score(t, &p->evidence, q, c->item, c->n, score, scratch);
+        return PENCHANT_OK;
+    }
+    blend_score_parts(t, &p->evidence, q, c->item, c->n, score, scratch, parts);
+    const struct adapt_candidates all = {.item = c->item,
+                                         .n = c->n,
+                                         .score = score,
+                                         .parts = parts,
+                                         .novelty = scratch + c->n,
+                                         .log_sum = log_sum_exp(score, c->n)};
+    if (adapt_view_fill(view, &all))
+        return PENCHANT_ENOMEM;
+    for (size_t i = 0; i < c->n; i++)
+        score[i] += view->correction[i];
+    return PENCHANT_OK;
+}
+
 /* Scores what was gathered and keeps the best. */
 static int64_t rank(const struct gathered *c, struct penchant *p,
                     const struct evidence_query *q, const struct blend_terms *t,
                     const struct shortlist_filter *f, struct shortlist_best *out)
 {
-    float *score = malloc((3 * c->n + 1) * sizeof *score);
+    const size_t each = 3 + (out->view ? EVIDENCE_SOURCES : 0);
+    float *score = malloc((each * c->n + 1) * sizeof *score);
     struct best best = {.hit = out->hit, .k = out->k};
-    if (!score)
+    if (!score || score_all(c, p, q, t, out->view, score)) {
+        free(score);
         return PENCHANT_ENOMEM;
-    blend_score(t, &p->evidence, q, c->item, c->n, score, score + c->n);
+    }
     for (size_t i = 0; i < c->n; i++) {
         if (f->favoured != NAMES_NONE &&
             catalog_has_attribute(&p->catalog, c->item[i], f->favoured))

@@ -7,6 +7,7 @@
 #ifndef ENGINE_SHORTLIST_H
 #define ENGINE_SHORTLIST_H
 
+#include "engine/adapt.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
 #include "evidence/tally.h"
@@ -39,7 +40,8 @@ struct shortlist_best {
     uint32_t k;
     uint32_t
         enough; /* when this many are found, at most k, no more are looked for; 0: k */
-    double log_sum; /* logarithm of the sum of exp(score) over all candidates */
+    struct adapt_view *view; /* corrects the scores; NULL: nothing does */
+    double log_sum;          /* logarithm of the sum of exp(score) over all candidates */
 };
 
 /*

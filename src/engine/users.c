@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "engine/adapt.h"
 #include "engine/feedback.h"
 #include "engine/shop_balance.h"
 #include "engine/shop_segments.h"
@@ -107,6 +108,8 @@ static int erase_alone(struct penchant *p, struct work *w, struct penchant_error
     engine_segments_erase(p, user);
     feedback_erase_user(p->feedback, user);
     shop_balance_erase_user(p->balance, user);
+    if (p->adapt)
+        adapt_erase_user(p->adapt, user);
     p->events = counts.events;
     p->slates = counts.slates;
     return PENCHANT_OK;

@@ -152,7 +152,8 @@ static struct pending_slate *copy_slate(const struct store_slate *slate)
     const size_t id = strlen(slate->id) + 1, rows = slate->n * sizeof(uint32_t);
     const size_t placement = slate->placement ? strlen(slate->placement) + 1 : 0;
     struct pending_slate *s =
-        malloc(sizeof(*s) + id + 2 * rows + placement + 32 + choice_bytes(slate->choice));
+        malloc(sizeof(*s) + id + 2 * rows + placement + 40 + choice_bytes(slate->choice) +
+               slate->n_features * sizeof(float));
     if (!s)
         return NULL;
     char *at = (char *)(s + 1);
@@ -162,6 +163,7 @@ static struct pending_slate *copy_slate(const struct store_slate *slate)
     s->slate.id = place(&at, slate->id, id);
     s->slate.placement = place(&at, slate->placement, placement);
     s->slate.choice = copy_choice(&at, slate->choice);
+    s->slate.features = place(&at, slate->features, slate->n_features * sizeof(float));
     return s;
 }
 
@@ -315,9 +317,7 @@ static int write_group(struct penchant *p, struct work *works, struct outcome *o
          s = s->next) {
         p->slates++;
         p->last_slate = s->slate.seq;
-        status = feedback_slate(p->feedback, &s->slate);
-        if (status == PENCHANT_OK)
-            status = shop_balance_slate(p->balance, &s->slate);
+        status = engine_take_slate(p, &s->slate);
     }
     for (struct work *w = works; w && status == PENCHANT_OK; w = w->next, outcome++)
         if (!outcome->rejected && w->apply)

@@ -272,3 +272,22 @@ void blend_score(const struct blend_terms *t, struct evidence *e,
         blend_add(&t->term[s], scratch, novelty, n, out);
     }
 }
+
+void blend_score_parts(const struct blend_terms *t, struct evidence *e,
+                       const struct evidence_query *q, const uint32_t *item, size_t n,
+                       float *out, float *scratch, float *parts)
+{
+    memset(parts, 0, EVIDENCE_SOURCES * n * sizeof *parts);
+    memset(out, 0, n * sizeof *out);
+    counts_novelty(e->counts, item, n, scratch + n);
+    for (size_t s = 0; s < EVIDENCE_SOURCES; s++) {
+        float *part = parts + s * n;
+        if (!(t->mask >> s & 1))
+            continue;
+        evidence_sources[s]->score(e->state[s], q, item, n, scratch);
+        memcpy(part, out, n * sizeof *out);
+        blend_add(&t->term[s], scratch, scratch + n, n, out);
+        for (size_t i = 0; i < n; i++)
+            part[i] = out[i] - part[i];
+    }
+}

@@ -111,6 +111,12 @@ void blend_score(const struct blend_terms *t, struct evidence *e,
                  const struct evidence_query *q, const uint32_t *item, size_t n,
                  float *out, float *scratch);
 
+/* The same bits, and what each source contributed into parts (EVIDENCE_SOURCES, n), 0 of
+   those that take no part. Leaves the items' novelty in scratch + n. */
+void blend_score_parts(const struct blend_terms *t, struct evidence *e,
+                       const struct evidence_query *q, const uint32_t *item, size_t n,
+                       float *out, float *scratch, float *parts);
+
 /* To a checkpoint, as tensors "blend.*" that borrow from the blend, and back. A source
    that the checkpoint does not know gets its default weight. PENCHANT_ENOTFOUND: it has
    no blend, or that of another version; ECORRUPT: a damaged one. */

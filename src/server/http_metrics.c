@@ -178,6 +178,24 @@ static void write_learning(const struct penchant_learning *l, struct buf *out)
                "Seconds that the last publication took.", l->publish_seconds);
 }
 
+/* What a shop that does not learn from feedback does not have is left out. */
+static void write_adaptation(const struct penchant_adaptation *a, struct buf *out)
+{
+    if (!a->on)
+        return;
+    write_delays(&a->to_layer, "penchant_event_to_layer_seconds",
+                 "Seconds from taking an event that settled places of lists to the layer "
+                 "that learned it.",
+                 out);
+    one(out, "penchant_adapt_settled_total", "counter",
+        "Outcomes of places of lists that were learned from, of the whole log.",
+        a->settled);
+    one(out, "penchant_adapt_changes_total", "counter",
+        "Times that the world was found to have changed.", a->changes);
+    one_number(out, "penchant_adapt_share_fast",
+               "How much the layer that forgets fast counts, 0 to 1.", a->share_fast);
+}
+
 /* Resident bytes of this process, 0 when /proc does not say. */
 static uint64_t resident_bytes(void)
 {
@@ -193,7 +211,8 @@ static uint64_t resident_bytes(void)
 
 void http_metrics_write(struct http_metrics *m, const struct http_metrics_label *label,
                         size_t n, const struct penchant_status_report *shop,
-                        const struct penchant_learning *learning, struct buf *out)
+                        const struct penchant_learning *learning,
+                        const struct penchant_adaptation *adaptation, struct buf *out)
 {
     write_requests(m, label, n, out);
     write_latency(m, label, n, out);
@@ -218,6 +237,7 @@ void http_metrics_write(struct http_metrics *m, const struct http_metrics_label 
     one(out, "penchant_disk_bytes", "gauge", "Bytes of the shop on disk.",
         shop->disk_bytes);
     write_learning(learning, out);
+    write_adaptation(adaptation, out);
     one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
         resident_bytes());
 }

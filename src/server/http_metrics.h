@@ -41,6 +41,7 @@ struct http_metrics_label {
 /* Writes all metrics; label[n] names the rows of m->route. */
 void http_metrics_write(struct http_metrics *m, const struct http_metrics_label *label,
                         size_t n, const struct penchant_status_report *shop,
-                        const struct penchant_learning *learning, struct buf *out);
+                        const struct penchant_learning *learning,
+                        const struct penchant_adaptation *adaptation, struct buf *out);
 
 #endif

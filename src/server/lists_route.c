@@ -116,15 +116,15 @@ static bool seed_param(struct request *r, uint64_t *out)
 void route_recommend_get(struct request *r)
 {
     static const char *const known[] = {
-        "user_id",           "k",       "exclude", "category", "placement",
-        "exclude_purchased", "sources", "query",   "explain",  "explore",
-        "temperature",       "kappa",   "epsilon", "seed",     NULL};
+        "user_id", "k",     "exclude", "category", "placement",   "exclude_purchased",
+        "sources", "query", "explain", "explore",  "temperature", "kappa",
+        "epsilon", "seed",  "adapt",   NULL};
     struct penchant_request ask;
     const char *exclude[URL_MAX_PARAMS];
     penchant_request_default(&ask);
     if (!request_known(r, known, "exclude") || !request_k(r, &ask.k) ||
         !flag_param(r, "exclude_purchased", &ask.exclude_purchased) ||
-        !flag_param(r, "explain", &ask.explain) ||
+        !flag_param(r, "explain", &ask.explain) || !flag_param(r, "adapt", &ask.adapt) ||
         !number_param(r, "explore", &ask.explore) ||
         !number_param(r, "temperature", &ask.temperature) ||
         !number_param(r, "kappa", &ask.kappa) ||
@@ -231,6 +231,8 @@ static int wish_field(struct wish *wish, const char *key, const json_t *value,
         return parse_bool(value, key, &ask->exclude_purchased, err);
     if (!strcmp(key, "explain"))
         return parse_bool(value, key, &ask->explain, err);
+    if (!strcmp(key, "adapt"))
+        return parse_bool(value, key, &ask->adapt, err);
     if (!strcmp(key, "sources"))
         return parse_string(value, key, &ask->sources, err);
     if (!strcmp(key, "placement"))

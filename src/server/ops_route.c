@@ -36,10 +36,12 @@ void route_metrics(struct request *r)
 {
     struct penchant_status_report shop = {0};
     struct penchant_learning learning = {0};
+    struct penchant_adaptation adaptation = {0};
     struct penchant_error err = {0};
     struct http_metrics_label label[HTTP_METRICS_ROUTES];
     if (penchant_status(r->server->shop, &shop, &err) ||
-        penchant_get_learning(r->server->shop, &learning, &err)) {
+        penchant_get_learning(r->server->shop, &learning, &err) ||
+        penchant_get_adaptation(r->server->shop, &adaptation, &err)) {
         request_failed(r, &err);
         return;
     }
@@ -49,7 +51,7 @@ void route_metrics(struct request *r)
     r->status = 200;
     r->content_type = "text/plain; version=0.0.4; charset=utf-8";
     http_metrics_write(&r->server->metrics, label, routes_n + 1, &shop, &learning,
-                       &r->answer);
+                       &adaptation, &r->answer);
 }
 
 void route_openapi(struct request *r)

@@ -47,6 +47,9 @@ struct store_slate {
     uint64_t model_version;
     const char *placement;             /* NULL: none */
     const struct store_choice *choice; /* NULL: it is the ranking */
+    /* What was known of the first places, for what learns from the list; NULL: nothing. */
+    const float *features; /* (n_features / a width that its reader knows, that width) */
+    uint32_t n_features;
 };
 
 struct store_item {

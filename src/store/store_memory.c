@@ -199,6 +199,8 @@ static int memory_append_slate(struct store *store, const struct store_slate *sl
     row.propensities =
         memory_copy(slate->propensities, slate->n * sizeof(float), &complete);
     row.choice = copy_choice(slate->choice, &complete);
+    row.features =
+        memory_copy(slate->features, slate->n_features * sizeof(float), &complete);
     const int status = memory_add_row(s, SLATES, &row, complete, err);
     s->last_slate += status == PENCHANT_OK;
     return status;

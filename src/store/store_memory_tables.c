@@ -38,6 +38,7 @@ static void release_slate(void *row)
     drop_text(s->placement);
     free((uint32_t *)(uintptr_t)s->items);
     free((float *)(uintptr_t)s->propensities);
+    free((float *)(uintptr_t)s->features);
     if (!s->choice)
         return;
     free((uint32_t *)(uintptr_t)s->choice->item);

@@ -28,8 +28,8 @@
     X(APPEND_SLATE, "INSERT INTO slates(seq, id, ts_us, user, items, propensities, "     \
                     "model_version, placement, after_event, share, temperature, "        \
                     "kappa, epsilon, log_normaliser, pool, candidates, scores, "         \
-                    "uncertainties) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "      \
-                    "?, ?, ?, ?, ?)")                                                    \
+                    "uncertainties, features) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "  \
+                    "?, ?, ?, ?, ?, ?, ?, ?)")                                           \
     X(PUT_FACT, "INSERT INTO facts(name, value) VALUES(?, ?) ON CONFLICT(name) DO "      \
                 "UPDATE SET value = excluded.value")                                     \
     X(REMOVE_FACT, "DELETE FROM facts WHERE name = ?")                                   \
@@ -44,8 +44,12 @@
                    "recommendation, extra FROM events WHERE seq > ? ORDER BY seq")       \
     X(SCAN_SLATES, "SELECT seq, id, ts_us, user, items, propensities, model_version, "   \
                    "placement, after_event, share, temperature, kappa, epsilon, "        \
-                   "log_normaliser, pool, candidates, scores, uncertainties FROM "       \
-                   "slates WHERE seq > ? ORDER BY seq")                                  \
+                   "log_normaliser, pool, candidates, scores, uncertainties, features "  \
+                   "FROM slates WHERE seq > ? ORDER BY seq")                             \
+    X(SCAN_BARE_SLATES, "SELECT seq, id, ts_us, user, items, propensities, "             \
+                        "model_version, placement, after_event, share, temperature, "    \
+                        "kappa, epsilon, log_normaliser, pool, candidates, scores, "     \
+                        "uncertainties FROM slates WHERE seq > ? ORDER BY seq")          \
     X(SCAN_PLAIN_SLATES, "SELECT seq, id, ts_us, user, items, propensities, "            \
                          "model_version, placement, NULL, NULL FROM slates WHERE "       \
                          "seq > ? ORDER BY seq")                                         \
@@ -93,6 +97,7 @@ struct sqlite_store {
     sqlite3_stmt *statement[SQL_STATEMENTS];
     bool read_only;
     bool plain_slates; /* only read, and its slates have no choices yet */
+    bool bare_slates;  /* the same, no features yet */
     bool failed;       /* a write failed: no more transactions */
     bool clean_wal;    /* erased bytes may still stand in the write-ahead log */
     uint64_t last_seq; /* of the last event appended, this transaction's included */

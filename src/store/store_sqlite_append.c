@@ -160,6 +160,7 @@ int sqlite_append_slate(struct store *store, const struct store_slate *slate,
     bind_text(st, 8, slate->placement);
     sqlite3_bind_int64(st, 9, (sqlite3_int64)slate->after_event);
     bind_choice(st, 10, slate->choice);
+    bind_array(st, 19, slate->features, slate->n_features);
     const int status = sqlite_run(s, st, "append a slate", err);
     if (status == PENCHANT_OK)
         s->last_slate++;

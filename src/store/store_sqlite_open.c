@@ -9,7 +9,7 @@
 
 enum {
     APPLICATION_ID = 0x50454E43, /* "PENC" */
-    SCHEMA_VERSION = 3,
+    SCHEMA_VERSION = 4,
     BUSY_MS = 5000
 };
 
@@ -41,18 +41,22 @@ static const char schema[] =
     "CREATE TABLE slates(seq INTEGER PRIMARY KEY, id TEXT NOT NULL, "
     "ts_us INTEGER NOT NULL, user INTEGER, items BLOB NOT NULL, propensities BLOB, "
     "model_version INTEGER NOT NULL, placement TEXT" CHOICE_COLUMNS(
-        ", ", ", ", ") STRICT;") "CREATE TABLE facts(name TEXT PRIMARY KEY, value ANY) "
-                                 "STRICT, WITHOUT ROWID;"
-                                 "CREATE VIEW event_log AS SELECT e.seq, e.ts_us, u.name "
-                                 "AS user_id, i.item_id, "
-                                 "t.name AS event, e.value, e.quantity, e.session, "
-                                 "e.recommendation, e.extra "
-                                 "FROM events e JOIN users u ON u.id = e.user JOIN types "
-                                 "t ON t.id = e.type "
-                                 "LEFT JOIN items i ON i.id = e.item;" VECTOR_TABLES
-                                 "PRAGMA application_id = 1346719299;"
-                                 "PRAGMA user_version = 3;"
-                                 "COMMIT;";
+        ", ", ", ",
+        ", features BLOB) STRICT;") "CREATE TABLE facts(name TEXT PRIMARY KEY, value "
+                                    "ANY) "
+                                    "STRICT, WITHOUT ROWID;"
+                                    "CREATE VIEW event_log AS SELECT e.seq, e.ts_us, "
+                                    "u.name "
+                                    "AS user_id, i.item_id, "
+                                    "t.name AS event, e.value, e.quantity, e.session, "
+                                    "e.recommendation, e.extra "
+                                    "FROM events e JOIN users u ON u.id = e.user JOIN "
+                                    "types "
+                                    "t ON t.id = e.type "
+                                    "LEFT JOIN items i ON i.id = e.item;" VECTOR_TABLES
+                                    "PRAGMA application_id = 1346719299;"
+                                    "PRAGMA user_version = 4;"
+                                    "COMMIT;";
 
 /* What each version lacks of the next one: [0] brings version 1 to 2. */
 static const char *const steps[SCHEMA_VERSION - 1] = {
@@ -60,9 +64,11 @@ static const char *const steps[SCHEMA_VERSION - 1] = {
     "BEGIN IMMEDIATE;" CHOICE_COLUMNS("ALTER TABLE slates ADD COLUMN ",
                                       "; ALTER TABLE slates ADD COLUMN ",
                                       ";") "PRAGMA user_version = 3; COMMIT;",
+    "BEGIN IMMEDIATE; ALTER TABLE slates ADD COLUMN features BLOB;"
+    "PRAGMA user_version = 4; COMMIT;",
 };
 
-_Static_assert(APPLICATION_ID == 1346719299 && SCHEMA_VERSION == 3,
+_Static_assert(APPLICATION_ID == 1346719299 && SCHEMA_VERSION == 4,
                "the texts above state both");
 
 static const char reader_settings[] = "PRAGMA cache_size = -2048;";
@@ -120,6 +126,7 @@ static int check_schema(struct sqlite_store *s, const char *path,
                    ? error_set(err, PENCHANT_ENOTFOUND, "%s holds no shop yet", path)
                    : execute(s, schema, "make the tables", err);
     s->plain_slates = s->read_only && version < 3;
+    s->bare_slates = s->read_only && version < 4;
     if (application != APPLICATION_ID)
         return error_set(err, PENCHANT_ECORRUPT, "%s is not a shop's database", path);
     if (version > SCHEMA_VERSION)

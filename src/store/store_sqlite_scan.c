@@ -177,6 +177,12 @@ static bool read_slate(sqlite3_stmt *st, struct store_slate *slate,
     slate->items = items;
     slate->propensities = propensities;
     slate->choice = drawn ? choice : NULL;
+    if (sqlite3_column_count(st) <= 18)
+        return true;
+    slate->n_features = (uint32_t)sqlite3_column_bytes(st, 18) / sizeof(float);
+    if (!array_at(st, 18, slate->n_features, &items))
+        return false;
+    slate->features = items;
     return true;
 }
 
@@ -185,8 +191,11 @@ int sqlite_scan_slates(struct store *store, uint64_t after_seq, store_slate_fn *
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     sqlite3_stmt *st;
-    const int ready = sqlite_prepared(
-        s, s->plain_slates ? SQL_SCAN_PLAIN_SLATES : SQL_SCAN_SLATES, &st, err);
+    const int ready = sqlite_prepared(s,
+                                      s->plain_slates  ? SQL_SCAN_PLAIN_SLATES
+                                      : s->bare_slates ? SQL_SCAN_BARE_SLATES
+                                                       : SQL_SCAN_SLATES,
+                                      &st, err);
     if (ready != PENCHANT_OK)
         return ready;
     sqlite3_bind_int64(st, 1, (sqlite3_int64)after_seq);
